@@ -1,0 +1,162 @@
+"""avogit.yaml -> `Config`: how this repository evolves its task.
+
+The file lies in the root of the user's repository and is committed there by `avogit init`.
+Every field has a default but `task`. Secrets never stand in it: an endpoint's key comes from
+the environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from avogit.errors import AvogitError
+
+CONFIG_FILE = "avogit.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Who is the parent, and how many lines live."""
+
+    parent: str = "best"  # a name in selection.PARENT_RULES
+    max_lines: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What enters a line."""
+
+    rule: str = "match-or-improve"  # a name in acceptance.RULES
+    confidence: float = 0.99  # two-sided, of the interval that decides
+    match_margin: float = 0.005  # a match may be this much slower, as a fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How long to measure, and how much a confirmation asks for."""
+
+    budget_s: float = 8.0  # timing and correctness of one evaluation, compiling apart
+    fresh_s: float = 4.0  # the fresh sample that an accepted child's message states
+    confirm_s: float = 12.0  # a champion's confirmation
+    confirm: str = "fresh"  # fresh: other processes and inputs; strict: a later time too
+    confirm_delay_s: float = 1800.0  # how much later, when strict
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The built-in agent's endpoint and limits."""
+
+    model: str = ""  # empty: AVOGIT_MODEL from the environment
+    base_url: str = ""  # empty: OPENAI_BASE_URL, else the client's default
+    max_turns: int = 60
+    max_evaluations: int = 8
+    timeout_s: float = 120.0  # one request
+    step_timeout_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program that edits a workspace."""
+
+    command: str = ""
+    timeout_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One repository's settings."""
+
+    task: str  # folder relative to the root
+    operator: str = "tune"  # a name in operators.OPERATORS
+    seed: int = 0  # of parent choice and of `tune`'s order
+    selection: Selection = field(default_factory=Selection)
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    measure: Measure = field(default_factory=Measure)
+    agent: Agent = field(default_factory=Agent)
+    command: Command = field(default_factory=Command)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:...` of the settings, whatever their order in the file."""
+        text = repr(sorted(dataclasses.asdict(self).items()))
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def load_config(root: Path) -> Config:
+    """The config of the repository whose working tree is `root`."""
+    path = root / CONFIG_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise AvogitError(f"no {CONFIG_FILE} in {root}: run `avogit init` first") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise AvogitError(f"cannot read {path}: {error}") from error
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, where: str) -> Config:
+    """A config from the text of an avogit.yaml."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise AvogitError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise AvogitError(f"{where} must be a mapping with at least `task: FOLDER`")
+    if document.pop("format", 1) != 1:
+        raise AvogitError(f"{where}: this avogit reads format 1 only")
+    if "task" not in document:
+        raise AvogitError(f"{where}: `task: FOLDER` is missing")
+    config = _read(Config, document, where)
+    assert isinstance(config, Config)
+    _check(config, where)
+    return config
+
+
+def _check(config: Config, where: str) -> None:
+    limits = (
+        ("selection.max_lines", config.selection.max_lines >= 1, "at least 1"),
+        ("acceptance.confidence", 0.5 < config.acceptance.confidence < 1, "between 0.5 and 1"),
+        ("acceptance.match_margin", 0 <= config.acceptance.match_margin < 0.1, "0 to 0.1"),
+        ("measure.budget_s", config.measure.budget_s >= 1, "at least 1"),
+        ("measure.confirm", config.measure.confirm in ("fresh", "strict"), "fresh or strict"),
+    )
+    for name, holds, wanted in limits:
+        if not holds:
+            raise AvogitError(f"{where}: `{name}` must be {wanted}")
+
+
+def _read(kind: type[Any], document: object, where: str) -> Any:
+    """A dataclass from a mapping, by its fields' types."""
+    if not isinstance(document, dict):
+        raise AvogitError(f"{where}: expected a mapping, found {document!r}")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    values = {}
+    for name, value in document.items():
+        if name not in fields:
+            raise AvogitError(f"{where}: unknown field `{name}`; known: {', '.join(fields)}")
+        default = _default(fields[name])
+        if dataclasses.is_dataclass(default):
+            values[name] = _read(type(default), value, f"{where}: {name}")
+        else:
+            values[name] = _scalar(value, type(default), f"{where}: {name}")
+    return kind(**values)
+
+
+def _default(entry: dataclasses.Field[Any]) -> Any:
+    if entry.default_factory is not dataclasses.MISSING:
+        return entry.default_factory()
+    return "" if entry.default is dataclasses.MISSING else entry.default
+
+
+def _scalar(value: object, kind: type, where: str) -> object:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
+        return value
+    raise AvogitError(f"{where}: expected a {kind.__name__}, found {value!r}")

@@ -1,0 +1,218 @@
+"""The frozen values that avogit's modules exchange.
+
+Owns the vocabulary (design words, verdicts, decisions). Leaves parsing to the modules at
+the edge (`config`, `task`, `store.message`, `evaluation.protocol`): a value that exists
+here is well formed. Quantities carry their units in their names.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+BASELINE = "baseline"
+CANDIDATE = "candidate"
+INCUMBENT = "incumbent"
+PARENT = "parent"
+SEED = "seed"
+
+
+class Verdict(str, enum.Enum):
+    """What one evaluation found. The only vocabulary for it; finer reasons are text beside it."""
+
+    PASSED = "PASSED"
+    COMPILE_ERROR = "COMPILE_ERROR"
+    RUNTIME_ERROR = "RUNTIME_ERROR"
+    TIMEOUT = "TIMEOUT"
+    INCORRECT_NUMERICAL = "INCORRECT_NUMERICAL"
+    REWARD_HACK = "REWARD_HACK"
+    REFUSED = "REFUSED"  # the tree holds what its task does not allow; it was never built
+    UNMEASURED = "UNMEASURED"  # correct, but the machine gave no usable timing
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Status(str, enum.Enum):
+    """What was decided about a candidate."""
+
+    SEED = "seed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DRAFT = "draft"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A speed ratio with its confidence interval: other time / this time, above 1 is faster."""
+
+    value: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.low <= self.value <= self.high < math.inf):
+            raise ValueError(f"not an interval around a positive ratio: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadTiming:
+    """One workload's timings. `versus[arm]` is arm time / candidate time."""
+
+    workload: str
+    latency_us: Mapping[str, float]  # arm -> median over all timed calls
+    versus: Mapping[str, Ratio]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The verdict on one tree. Has timings exactly when it passed."""
+
+    verdict: Verdict
+    tree: str  # root tree id of what was measured
+    reason: str = ""  # short code, e.g. "untouched-output"; empty when passed
+    detail: str = ""  # for people: compiler output, where it differs, and by how much
+    workloads: tuple[WorkloadTiming, ...] = ()
+    score: Ratio | None = None  # against the baseline, geometric mean over workloads
+    versus: Mapping[str, Ratio] = field(default_factory=dict)  # arm -> aggregate ratio
+    blocks: int = 0  # sets of fresh processes
+    sample: str = "deciding"  # deciding | fresh | confirmation | quick
+    device: str = ""
+    baseline: str = ""  # name and version
+    evaluator: str = ""  # sha256:... of the evaluator's code
+    sandbox: tuple[str, ...] = ()  # layers in force, as probed
+    certified: bool = False  # False where the sandbox could not be shown to hold
+    stages_s: Mapping[str, float] = field(default_factory=dict)  # build, correctness, timing, ...
+    raw: Mapping[str, object] = field(default_factory=dict)  # raw times, kept in the record
+
+    def __post_init__(self) -> None:
+        timed = bool(self.workloads) and self.score is not None
+        if timed != (self.verdict is Verdict.PASSED):
+            raise ValueError(f"{self.verdict} evaluation {'with' if timed else 'without'} timings")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an operator says it will try, and what it expects of it."""
+
+    hypothesis: str
+    expected_gain_pct: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a model was paid for."""
+
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An operator's child: editable files of a parent, changed. Paths relative to the task."""
+
+    parent: str  # commit id
+    files: Mapping[str, bytes]  # every editable file of the child
+    subject: str  # first line of the message, without scores
+    body: str = ""  # why, in the operator's words
+    plan: Plan | None = None
+    usage: Usage | None = None
+    violations: tuple[str, ...] = ()  # what it changed beyond editable files, named
+    attachments: Mapping[str, bytes] = field(default_factory=dict)  # e.g. transcript.json
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a candidate enters a line, and why."""
+
+    status: Status
+    reason: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One commit of a population, as its message and its tree tell it."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    time_s: int  # committer date, Unix
+    subject: str
+    population: str
+    status: Status
+    verdict: Verdict | None
+    measured_tree: str  # Avo-Tree
+    score: Ratio | None
+    workload_scores: Mapping[str, float]
+    operator: str
+    generation: int
+    trailers: Mapping[str, str]
+
+    @property
+    def measured(self) -> bool:
+        """Whether the numbers in the message are about this commit's tree."""
+        return self.tree == self.measured_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A live line: a branch and the candidate at its tip."""
+
+    ref: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """A confirmed candidate."""
+
+    ref: str
+    oid: str
+    time_s: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Everything known of one population. `candidates` is oldest first."""
+
+    population: str
+    candidates: Mapping[str, Candidate]
+    heads: tuple[Head, ...]
+    champions: tuple[Champion, ...]
+    pruned: Mapping[str, str]  # oid of a pruned tip -> why
+
+    def live(self) -> tuple[Candidate, ...]:
+        """Measured candidates at live heads, best score first."""
+        tips = {h.oid: self.candidates[h.oid] for h in self.heads if h.oid in self.candidates}
+        scored = [c for c in tips.values() if c.measured and c.score is not None]
+        return tuple(sorted(scored, key=_best_first))
+
+    def incumbent(self) -> Candidate | None:
+        """The best live candidate."""
+        live = self.live()
+        return live[0] if live else None
+
+    def seed(self) -> Candidate | None:
+        """The oldest seed."""
+        return next((c for c in self.candidates.values() if c.status is Status.SEED), None)
+
+    def by_tree(self) -> Mapping[str, Candidate]:
+        """The first measured candidate of every tree that was evaluated."""
+        found: dict[str, Candidate] = {}
+        for candidate in self.candidates.values():
+            if candidate.measured and candidate.verdict is not None:
+                found.setdefault(candidate.tree, candidate)
+        return found
+
+
+def _best_first(candidate: Candidate) -> tuple[float, int, str]:
+    score = candidate.score.value if candidate.score else 0.0
+    return (-score, candidate.time_s, candidate.oid)
