@@ -1,0 +1,129 @@
+"""`avogit measure`: time one revision beside another, or confirm one, or judge a bisect."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from avogit import store
+from avogit.confirm import Confirmation, confirm
+from avogit.errors import AvogitError
+from avogit.evaluation import Source
+from avogit.records import INCUMBENT, Evaluation, Ratio, Verdict
+from avogit.session import Progress, Session, find_candidate, open_session
+
+
+class BisectVerdict(enum.IntEnum):
+    """What `git bisect run` understands; errors use 128 and up."""
+
+    GOOD = 0
+    SLOWER = 1
+    SKIP = 125
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A re-measurement. `record` names it in the population's records."""
+
+    rev: str
+    against: str
+    evaluation: Evaluation
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bisected:
+    """One answer for `git bisect run`."""
+
+    verdict: BisectVerdict
+    reason: str
+    evaluation: Evaluation
+
+
+def measure(path: Path, rev: str, against: str | None, progress: Progress) -> Measured:
+    """Measure a revision's kernel afresh, beside the baseline and another revision."""
+    with open_session(path, progress) as session:
+        oid = _revision(session, rev)
+        rival = _revision(session, against) if against else ""
+        rivals = {INCUMBENT: session.source(rival)} if rival else {}
+        evaluation = session.evaluator.evaluate(
+            session.source(oid),
+            rivals,
+            sample="confirmation",
+            budget_s=session.config.measure.budget_s,
+        )
+        return Measured(rev, against or "", evaluation, _keep(session, oid, rival, evaluation))
+
+
+def confirm_revision(path: Path, rev: str, progress: Progress) -> Confirmation:
+    """Confirm a candidate afresh; a champion is tagged."""
+    with open_session(path, progress) as session:
+        return confirm(session, find_candidate(session.repo, session.lineage(), rev))
+
+
+def bisect(path: Path, good: str, tolerance: float, progress: Progress) -> Bisected:
+    """Is the checked-out kernel as fast as the one at `good`?"""
+    repo = store.open_repository(path)
+    commit = store.head(repo)
+    if commit is None:
+        raise AvogitError("nothing is checked out here: `git bisect` checks out what to measure")
+    # The good commit says what the task is: a bisected one may have broken it.
+    with open_session(path, progress, at=good) as session:
+        source = _working_source(session, commit)
+        evaluation = session.evaluator.evaluate(
+            source,
+            {INCUMBENT: session.source(session.base)},
+            sample="deciding",
+            budget_s=session.config.measure.budget_s,
+        )
+    return _judge(evaluation, tolerance)
+
+
+def _working_source(session: Session, commit: str) -> Source:
+    source = session.source(commit)
+    if not source.files:
+        return Source(source.tree, {})
+    return source
+
+
+def _judge(evaluation: Evaluation, tolerance: float) -> Bisected:
+    if evaluation.verdict is not Verdict.PASSED:
+        reason = f"{evaluation.verdict} {evaluation.reason}".strip()
+        return Bisected(BisectVerdict.SKIP, reason, evaluation)
+    ratio = evaluation.versus[INCUMBENT]
+    verdict = _speed(ratio, tolerance)
+    words = {
+        BisectVerdict.GOOD: "as fast",
+        BisectVerdict.SLOWER: "slower",
+        BisectVerdict.SKIP: "undecided",
+    }
+    text = f"{words[verdict]}: {ratio.value:.3f}x ({ratio.low:.3f} to {ratio.high:.3f})"
+    return Bisected(verdict, text, evaluation)
+
+
+def _speed(ratio: Ratio, tolerance: float) -> BisectVerdict:
+    if ratio.high < 1 - tolerance:
+        return BisectVerdict.SLOWER
+    if ratio.low > 1 - tolerance:
+        return BisectVerdict.GOOD
+    return BisectVerdict.SKIP
+
+
+def _revision(session: Session, rev: str) -> str:
+    if rev in ("best", "seed"):
+        return find_candidate(session.repo, session.lineage(), rev).oid
+    return store.resolve(session.repo, rev)
+
+
+def _keep(session: Session, oid: str, rival: str, evaluation: Evaluation) -> str:
+    """A re-measurement of a candidate belongs in the population's records."""
+    if oid not in session.lineage().candidates:
+        return ""
+    payload = {
+        "candidate": oid,
+        "against": rival,
+        "evaluation": store.evaluation_to_json(evaluation),
+    }
+    with store.writer(session.repo, session.population) as writer:
+        return writer.append("measurement", payload, {})

@@ -1,0 +1,112 @@
+"""`avogit step`, `run` and `seed`: grow the population."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avogit import store
+from avogit.confirm import Confirmation, confirm
+from avogit.errors import AvogitError
+from avogit.loop import Limits, RunResult, run_steps
+from avogit.records import Candidate
+from avogit.session import Progress, Session, open_session
+from avogit.step import StepResult, seed_population, take_step
+
+STOP_FILE = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """One step of one population."""
+
+    population: str
+    baseline: str
+    step: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A run, and the confirmation of its best where that was asked for."""
+
+    population: str
+    run: RunResult
+    confirmation: Confirmation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A population's seeds, measured."""
+
+    population: str
+    candidates: tuple[Candidate, ...]
+    already: bool
+
+
+def step(path: Path, operator: str | None, command: str | None, progress: Progress) -> Stepped:
+    """Take one step."""
+    with open_session(path, progress) as session:
+        _seeded_or_new(session)
+        result = take_step(session, operator or session.config.operator, command)
+        baseline = result.evaluation.baseline if result.evaluation else ""
+        return Stepped(session.population, baseline, result)
+
+
+def run(
+    path: Path,
+    operator: str | None,
+    command: str | None,
+    limits: Limits,
+    confirm_best: bool,
+    progress: Progress,
+    on_step: Callable[[int, StepResult], None],
+) -> Ran:
+    """Take steps until a limit is met, then confirm the incumbent."""
+    with open_session(path, progress) as session:
+        _seeded_or_new(session)
+        limits = _with_stop_file(limits, session.repo)
+        result = run_steps(
+            session, operator or session.config.operator, limits, command=command, on_step=on_step
+        )
+        confirmation = _confirm_incumbent(session) if confirm_best else None
+        return Ran(session.population, result, confirmation)
+
+
+def seed(path: Path, from_revs: tuple[str, ...], progress: Progress) -> Seeded:
+    """Found a population on HEAD's kernel, or on kernels of chosen commits, measured anew."""
+    with open_session(path, progress) as session:
+        found = session.lineage().seed()
+        if found is not None and not from_revs:
+            return Seeded(session.population, (found,), already=True)
+        made = tuple(seed_population(session, rev) for rev in from_revs or (None,))
+        return Seeded(session.population, made, already=False)
+
+
+def _seeded_or_new(session: Session) -> None:
+    """Refuse to found a second population of a task by the way: it would start from nothing."""
+    if session.lineage().seed() is not None:
+        return
+    others = [p for p in store.populations(session.repo) if p.startswith(f"{session.task.name}-")]
+    if others:
+        raise AvogitError(
+            f"the task or the device changed since {others[0]} was founded, so its scores do not "
+            f"compare: `avogit seed` founds {session.population} from your HEAD, "
+            "`avogit seed --from REV` from a candidate"
+        )
+
+
+def _with_stop_file(limits: Limits, repo: store.Repository) -> Limits:
+    if limits.stop_file is not None:
+        return limits
+    return Limits(limits.steps, limits.seconds, repo.state_dir / STOP_FILE)
+
+
+def _confirm_incumbent(session: Session) -> Confirmation | None:
+    lineage = session.lineage()
+    incumbent = lineage.incumbent()
+    if incumbent is None or any(c.oid == incumbent.oid for c in lineage.champions):
+        return None
+    if session.config.measure.confirm == "strict":
+        return None
+    return confirm(session, incumbent)

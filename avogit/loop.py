@@ -1,0 +1,70 @@
+"""Many steps, one after another, with one warm evaluator.
+
+Owns when a run ends. Everything a step did is in git before the next begins, so a run that is
+stopped, killed or interrupted goes on where it was with the next `avogit run`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avogit.session import Session
+from avogit.step import StepResult, take_step
+
+# An operator that fails this often in a row will not help itself.
+FAILURES_IN_A_ROW = 3
+_ENDS_RUN = ("exhausted", "auth-refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends a run; None means no limit of that kind."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    stop_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The steps of a run and why it ended."""
+
+    steps: tuple[StepResult, ...]
+    ended: str
+    seconds: float
+
+
+def run_steps(
+    session: Session,
+    operator: str,
+    limits: Limits,
+    *,
+    command: str | None = None,
+    on_step: Callable[[int, StepResult], None],
+) -> RunResult:
+    """Steps until a limit is met; `on_step` hears of each as it ends."""
+    started = time.monotonic()
+    done: list[StepResult] = []
+    while (why := _ended(limits, done, time.monotonic() - started)) is None:
+        result = take_step(session, operator, command)
+        done.append(result)
+        on_step(len(done), result)
+    return RunResult(tuple(done), why, time.monotonic() - started)
+
+
+def _ended(limits: Limits, done: list[StepResult], elapsed_s: float) -> str | None:
+    if limits.stop_file is not None and limits.stop_file.exists():
+        return f"the stop file {limits.stop_file} exists"
+    if limits.steps is not None and len(done) >= limits.steps:
+        return f"{limits.steps} steps taken"
+    if limits.seconds is not None and elapsed_s >= limits.seconds:
+        return f"{limits.seconds:.0f} s have passed"
+    if done and done[-1].outcome in _ENDS_RUN:
+        return f"the operator has nothing more: {done[-1].reason}"
+    recent = done[-FAILURES_IN_A_ROW:]
+    if len(recent) == FAILURES_IN_A_ROW and all(step.candidate is None for step in recent):
+        return f"{FAILURES_IN_A_ROW} steps in a row proposed nothing: {recent[-1].outcome}"
+    return None

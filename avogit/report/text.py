@@ -1,0 +1,237 @@
+"""Results -> text for a person at a terminal. Each function renders one kind of result."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from avogit.commands.care import Checked, Finding, Pruned, Restored
+from avogit.commands.init import Initialised
+from avogit.commands.manual import CheckedOut, Submitted
+from avogit.commands.measure import Bisected, Measured
+from avogit.commands.read import Best, Log, Shown, TaskRow, gain, interval
+from avogit.commands.step import Ran, Seeded, Stepped
+from avogit.confirm import Confirmation
+from avogit.records import BASELINE, INCUMBENT, PARENT, SEED, Candidate, Evaluation, Lineage
+from avogit.step import StepResult
+
+
+def init_text(result: Initialised) -> str:
+    lines = [f"task {result.task} in {result.task_path}"]
+    committed = f"committed as {result.commit[:10]}" if result.commit else "was committed already"
+    lines[0] += f", {committed}"
+    if result.hooks_installed:
+        lines.append(f"hooks installed: {', '.join(result.hooks_installed)}")
+    lines += [f"hook left alone: {why}" for why in result.hooks_left]
+    return "\n".join([*lines, *result.notes])
+
+
+def seed_text(result: Seeded) -> str:
+    word = "was seeded already" if result.already else "seeded"
+    lines = [f"{result.population} {word}"]
+    lines += [f"{c.oid[:10]}  {interval(c.score)}  {c.subject}" for c in result.candidates]
+    return "\n".join(lines)
+
+
+def step_line(number: int, step: StepResult) -> str:
+    """One line for one step of a run."""
+    if step.candidate is None:
+        return f"{number:4d}  {step.outcome:<9} {'':8} {step.reason}"
+    score = step.candidate.score
+    shown = f"{score.value:.3f}x" if score else str(step.candidate.verdict)
+    return f"{number:4d}  {step.outcome:<9} {shown:<8} {_bare(step.candidate)}  ({step.reason})"
+
+
+def step_text(result: Stepped) -> str:
+    step = result.step
+    if step.candidate is None:
+        return f"{step.outcome}: {step.reason}"
+    lines = [f"{step.outcome} {step.candidate.oid[:10]}: {step.reason}"]
+    if step.evaluation is not None:
+        lines.append(evaluation_text(step.evaluation))
+    lines += [f"pruned {oid[:10]}" for oid in step.pruned]
+    return "\n".join(lines)
+
+
+def run_text(result: Ran) -> str:
+    accepted = sum(step.outcome == "accepted" for step in result.run.steps)
+    lines = [
+        f"{len(result.run.steps)} steps in {result.run.seconds:.0f} s, {accepted} accepted; "
+        f"ended because {result.run.ended}"
+    ]
+    if result.confirmation is not None:
+        lines.append(confirmation_text(result.confirmation))
+    return "\n".join(lines)
+
+
+def confirmation_text(result: Confirmation) -> str:
+    oid, evaluation = result.candidate.oid[:10], result.evaluation
+    if not result.confirmed:
+        return f"{oid} is not confirmed: {result.reason}"
+    lines = [
+        f"champion {oid} confirmed by the rule `{result.rule}` ({evaluation.blocks} sets of fresh "
+        f"processes on {evaluation.device})",
+        f"  vs {evaluation.baseline}: {interval(evaluation.score)}",
+    ]
+    for arm, name in ((SEED, "its seed"), (INCUMBENT, "the champion before")):
+        if (ratio := evaluation.versus.get(arm)) is not None:
+            lines.append(f"  vs {name}: {interval(ratio)}")
+    return "\n".join(lines)
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """The table of one evaluation, or why there is none."""
+    if evaluation.score is None:
+        return f"{evaluation.verdict} {evaluation.reason}\n{evaluation.detail}".strip()
+    arms = [a for a in (BASELINE, PARENT, INCUMBENT, SEED) if a in evaluation.workloads[0].versus]
+    rows = [
+        [t.workload, f"{t.latency_us['candidate']:.1f}", *(interval(t.versus[a]) for a in arms)]
+        for t in evaluation.workloads
+    ]
+    totals = [evaluation.score, *(evaluation.versus.get(a) for a in arms if a != BASELINE)]
+    rows.append(["geometric mean", "", *(interval(ratio) for ratio in totals)])
+    names = [evaluation.baseline if a == BASELINE else a for a in arms]
+    table = tabulate(rows, ["workload", "this us", *(f"vs {n}" for n in names)])
+    layers = "+".join(evaluation.sandbox) or "no sandbox"
+    suffix = "" if evaluation.certified else "; NOT CERTIFIED: the sandbox did not hold"
+    return f"{table}\n{evaluation.device}, {evaluation.blocks} sets of processes, {layers}{suffix}"
+
+
+def log_text(result: Log) -> str:
+    lineage = result.lineage
+    live = {head.oid for head in lineage.heads}
+    champions = {c.oid for c in lineage.champions}
+    rows = []
+    for candidate in reversed(lineage.candidates.values()):
+        marks = ("*" if candidate.oid in live else "") + ("!" if candidate.oid in champions else "")
+        change = gain(candidate, lineage)
+        rows.append(
+            [
+                candidate.oid[:10] + marks,
+                str(candidate.status),
+                f"{candidate.score.value:.3f}x" if candidate.score else str(candidate.verdict),
+                f"{100 * (change - 1):+.1f}%" if change else "",
+                candidate.operator,
+                _bare(candidate),
+            ]
+        )
+    table = tabulate(rows, ["candidate", "status", "score", "vs parent", "operator", "subject"])
+    lines = [lineage.population, table, "* a live line, ! a confirmed champion"]
+    return "\n".join([*lines, result.hint] if result.hint else lines)
+
+
+def tree_text(result: Log) -> str:
+    """The lineage as an indented tree: a child under its parent, the accepted ones first."""
+    lineage = result.lineage
+    children: dict[str, list[Candidate]] = {}
+    roots = []
+    for candidate in lineage.candidates.values():
+        known = [p for p in candidate.parents if p in lineage.candidates]
+        if known:
+            children.setdefault(known[0], []).append(candidate)
+        else:
+            roots.append(candidate)
+    lines = [lineage.population]
+    # A stack, since a lineage can be deeper than Python's recursion limit. The first child
+    # that continues a line stays on its parent's level, so a long line does not drift right.
+    stack = [(root, 0) for root in reversed(roots)]
+    while stack:
+        candidate, depth = stack.pop()
+        lines.append("  " * depth + _tree_line(candidate, lineage))
+        below = children.get(candidate.oid, [])
+        lasting = [c for c in below if c.oid in children or c.status == "accepted"]
+        others = [c for c in below if c not in lasting]
+        stack += [(c, depth) for c in reversed(lasting[:1])]
+        stack += [(c, depth + 1) for c in reversed(lasting[1:] + others)]
+    return "\n".join(lines)
+
+
+def _tree_line(candidate: Candidate, lineage: Lineage) -> str:
+    live = any(h.oid == candidate.oid for h in lineage.heads)
+    mark = "*" if live else ("o" if candidate.status in ("accepted", "seed") else "x")
+    score = f"{candidate.score.value:.3f}x" if candidate.score else str(candidate.verdict)
+    return f"{mark} {candidate.oid[:10]} {score} {_bare(candidate)}"
+
+
+def show_text(result: Shown) -> str:
+    state = "live" if result.live else (f"pruned: {result.pruned}" if result.pruned else "not live")
+    if not result.candidate.measured:
+        state += "; unmeasured: its tree is not the one that the numbers are about"
+    lines = [f"commit {result.candidate.oid}", f"state  {state}"]
+    if result.champion:
+        lines.append(f"tag    {result.champion}")
+    return "\n".join([*lines, "", result.message.rstrip()])
+
+
+def best_text(result: Best) -> str:
+    if result.incumbent is None:
+        return f"{result.population} has no live measured candidate"
+    incumbent = result.incumbent
+    lines = [f"{incumbent.oid[:10]}  {interval(incumbent.score)}  {_bare(incumbent)}"]
+    lines += [
+        f"champion {c.oid[:10]}  {c.ref.removeprefix('refs/tags/')}" for c in result.champions
+    ]
+    if not result.champions:
+        lines.append("not confirmed yet: `avogit best --confirm`")
+    return "\n".join(lines)
+
+
+def measure_text(result: Measured) -> str:
+    return f"{result.rev} measured afresh\n{evaluation_text(result.evaluation)}"
+
+
+def bisect_text(result: Bisected) -> str:
+    return result.reason
+
+
+def checkout_text(result: CheckedOut) -> str:
+    files = ", ".join(result.editable)
+    return (
+        f"{result.directory}\nedit {files} there, then: "
+        f"avogit submit {result.directory} -m 'what you did'"
+    )
+
+
+def submit_text(result: Submitted) -> str:
+    return step_text(Stepped(result.population, "", result.step))
+
+
+def prune_text(result: Pruned) -> str:
+    if not result.retired:
+        return "nothing to prune"
+    pairs = zip(result.retired, result.reasons, strict=True)
+    return "\n".join(f"pruned {oid[:10]}: {reason}" for oid, reason in pairs)
+
+
+def restore_text(result: Restored) -> str:
+    return f"{result.oid[:10]} lives again as {result.ref.removeprefix('refs/heads/')}"
+
+
+def fsck_text(result: Checked) -> str:
+    if not result.problems:
+        return f"{result.candidates} candidates, no problem found"
+    lines = [f"{p.level}: {p.where}: {p.what}; {p.remedy}".rstrip("; ") for p in result.problems]
+    return "\n".join([*lines, f"{result.candidates} candidates, {len(lines)} findings"])
+
+
+def doctor_text(findings: tuple[Finding, ...]) -> str:
+    lines = []
+    for finding in findings:
+        remedy = f"\n          {finding.remedy}" if finding.remedy else ""
+        lines.append(f"{finding.level:<8}  {finding.what}{remedy}")
+    return "\n".join(lines)
+
+
+def tasks_text(rows: tuple[TaskRow, ...]) -> str:
+    return tabulate(
+        [[r.name, r.where, r.workloads, r.summary] for r in rows],
+        ["task", "where", "workloads", "summary"],
+    )
+
+
+def _bare(candidate: Candidate) -> str:
+    """The subject without the task's name and the score, which have columns of their own."""
+    subject = candidate.subject.split(": ", 1)[-1]
+    score = candidate.trailers.get("Avo-Baseline", "")
+    cut = subject.rfind(", ")
+    numeric = cut > 0 and (score.split(" ")[0] in subject[cut:] or "ERROR" in subject[cut:])
+    return subject[:cut] if numeric else subject

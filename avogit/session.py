@@ -1,0 +1,145 @@
+"""One command's view of one population: repository, config, task, evaluator.
+
+Owns which population a command speaks of. The task is read from a commit, never from the
+working tree: what is trusted is what was committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avogit import evaluation, store
+from avogit.config import CONFIG_FILE, Config, load_config, parse_config
+from avogit.errors import AvogitError
+from avogit.records import Candidate, Lineage
+from avogit.task import Task, parse_task
+
+Progress = Callable[[str], None]
+
+
+def silent(_text: str) -> None:
+    """Progress for nobody."""
+
+
+@dataclass(slots=True)
+class Session:
+    """An open repository with its task. `evaluator` starts its oracle when first asked."""
+
+    repo: store.Repository
+    config: Config
+    task: Task
+    population: str
+    base: str  # the user's commit that the task was read from
+    evaluator: evaluation.Evaluator
+    progress: Progress = field(default=silent)
+
+    def lineage(self) -> Lineage:
+        """The population as git tells it now."""
+        return store.read_lineage(self.repo, self.population)
+
+    def source(self, commit: str) -> evaluation.Source:
+        """The editable files of a commit, ready to be evaluated."""
+        files = store.folder_files(self.repo, commit, self.task.path)
+        tree = store.tree_of(self.repo, commit)
+        return evaluation.Source(tree, self.task.editable_files(files))
+
+    def rng(self, lineage: Lineage) -> random.Random:
+        """Repeatable for a given lineage, different for the next step."""
+        return random.Random(f"{self.config.seed}:{len(lineage.candidates)}")
+
+
+@contextlib.contextmanager
+def open_session(
+    path: Path, progress: Progress = silent, at: str | None = None
+) -> Iterator[Session]:
+    """A session on the task at HEAD, or as it was at the commit `at`."""
+    repo = store.open_repository(path)
+    base = store.resolve(repo, at) if at else store.head(repo)
+    if base is None:
+        raise AvogitError("this branch has no commit yet: run `avogit init` to make the first one")
+    config = _config(repo, base)
+    task = load_task(repo, config, base)
+    population = store.population_name(task.name, evaluation.device_class(task), task.version)
+    evaluator = evaluation.Evaluator(
+        task,
+        state_dir=repo.state_dir,
+        confidence=config.acceptance.confidence,
+        progress=progress,
+    )
+    with evaluator:
+        yield Session(repo, config, task, population, base, evaluator, progress)
+
+
+def load_task(repo: store.Repository, config: Config, commit: str) -> Task:
+    """The task as committed in `commit`."""
+    files = store.folder_files(repo, commit, config.task)
+    if not files:
+        raise AvogitError(
+            f"{CONFIG_FILE} names the task {config.task}, which commit {commit[:10]} does not hold:"
+            " commit the folder, or correct the name"
+        )
+    return parse_task(config.task, files)
+
+
+def _config(repo: store.Repository, commit: str) -> Config:
+    """The working tree's config; where a bisect or a bare clone has none, the commit's."""
+    if repo.root is not None and (repo.root / CONFIG_FILE).exists():
+        return load_config(repo.root)
+    data = store.folder_files(repo, commit, "").get(CONFIG_FILE)
+    if data is None:
+        raise AvogitError(f"no {CONFIG_FILE} here or in {commit[:10]}: run `avogit init` first")
+    return parse_config(data.decode("utf-8", "replace"), f"{commit[:10]}:{CONFIG_FILE}")
+
+
+def choose_population(repo: store.Repository, wanted: str | None) -> str:
+    """The population a reading command speaks of: the named one, the only one, or HEAD's."""
+    known = store.populations(repo)
+    if wanted is not None:
+        matches = [name for name in known if name == wanted] or [
+            name for name in known if name.startswith(wanted)
+        ]
+        if len(matches) != 1:
+            listed = ", ".join(known) or "none"
+            raise AvogitError(f"no single population {wanted!r}; known: {listed}")
+        return matches[0]
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        raise AvogitError("no population in this repository yet: `avogit seed` founds one")
+    current = _population_at_head(repo)
+    if current in known:
+        return current
+    raise AvogitError(f"several populations here: name one with --population: {', '.join(known)}")
+
+
+def _population_at_head(repo: store.Repository) -> str:
+    commit = store.head(repo)
+    if commit is None:
+        return ""
+    try:
+        config = _config(repo, commit)
+        task = load_task(repo, config, commit)
+    except AvogitError:
+        return ""
+    return store.population_name(task.name, evaluation.device_class(task), task.version)
+
+
+def find_candidate(repo: store.Repository, lineage: Lineage, rev: str) -> Candidate:
+    """The candidate that `rev` names in this population."""
+    if rev in ("best", "incumbent"):
+        incumbent = lineage.incumbent()
+        if incumbent is None:
+            raise AvogitError(f"{lineage.population} has no live measured candidate: `avogit seed`")
+        return incumbent
+    if rev == "seed" and (seed := lineage.seed()) is not None:
+        return seed
+    oid = store.resolve(repo, rev)
+    if oid not in lineage.candidates:
+        raise AvogitError(
+            f"{rev} ({oid[:10]}) is no candidate of {lineage.population}: `avogit log` lists them"
+        )
+    return lineage.candidates[oid]

@@ -1,0 +1,323 @@
+"""One variation step: choose a parent, vary it, evaluate, decide, record, prune.
+
+Owns the order of things and what survives a kill at any point: the child's tree is kept as
+work in hand before it is measured, and its commit, record and head appear in one transaction.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from avogit import acceptance, selection, store
+from avogit.errors import AvogitError
+from avogit.evaluation import Source
+from avogit.operators import Context, NoProposal, load_operator
+from avogit.records import (
+    INCUMBENT,
+    PARENT,
+    Candidate,
+    Decision,
+    Evaluation,
+    Lineage,
+    Plan,
+    Proposal,
+    Status,
+    Verdict,
+)
+from avogit.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step came to. `candidate` is None when the operator proposed nothing."""
+
+    outcome: str  # a Status, or the operator's named outcome
+    reason: str
+    operator: str
+    candidate: Candidate | None = None
+    evaluation: Evaluation | None = None
+    parent: str = ""
+    pruned: tuple[str, ...] = ()
+    resumed: bool = False
+
+
+def take_step(session: Session, operator: str, command: str | None = None) -> StepResult:
+    """One step of `operator`. Seeds the population first where there is none."""
+    if session.lineage().seed() is None:
+        seed_population(session)
+    with store.writer(session.repo, session.population) as writer:
+        work = writer.unfinished()
+        if work is not None:
+            result = _finish(session, writer, work)
+        else:
+            result = _vary(session, writer, operator, command)
+    return replace(result, pruned=prune(session))
+
+
+def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
+    """Evaluate, decide and record a proposal that somebody already made."""
+    with store.writer(session.repo, session.population) as writer:
+        result = _consider(session, writer, session.lineage(), proposal, operator)
+    return replace(result, pruned=prune(session))
+
+
+def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
+    """Measure HEAD's kernel, or another commit's in HEAD's place, and make it a line's first."""
+    source, body = session.source(session.base), ""
+    if from_rev is not None:
+        source, body = _transplanted(session, from_rev)
+    session.progress("measuring the seed")
+    evaluation = session.evaluator.evaluate(
+        source, {}, sample="fresh", budget_s=session.config.measure.budget_s
+    )
+    decision = acceptance.decide_seed(evaluation)
+    if decision.status is not Status.SEED:
+        raise AvogitError(
+            f"the seed ({session.task.path} at {session.base[:10]}) does not pass: "
+            f"{evaluation.verdict} {evaluation.reason}: {_first_line(evaluation.detail)}"
+        )
+    entry = _entry(
+        session, evaluation, decision, (session.base,), "seed", subject="seed", generation=0
+    )
+    with store.writer(session.repo, session.population) as writer:
+        store.add_base(session.repo, session.population, session.base)
+        return writer.record(replace(entry, body=body))
+
+
+def _transplanted(session: Session, rev: str) -> tuple[Source, str]:
+    """Another commit's editable files on HEAD's tree, and where they came from."""
+    oid = store.resolve(session.repo, rev)
+    files = session.source(oid).files
+    tree = store.tree_of(session.repo, session.base)
+    tree = store.with_files(session.repo, tree, session.task.path, files)
+    return Source(tree, files), f"The kernel of {oid}, measured anew."
+
+
+def prune(session: Session) -> tuple[str, ...]:
+    """Retire the lines that selection names, unless another pruner is at work."""
+    with store.pruner(session.repo, session.population) as held:
+        if not held:
+            return ()
+        lineage = session.lineage()
+        leaving = selection.retirements(lineage, session.config.selection.max_lines)
+        rows = [(r.oid, r.reason, _score(lineage, r.oid)) for r in leaving]
+        store.retire(session.repo, session.population, rows)
+    return tuple(r.oid for r in leaving)
+
+
+def _vary(session: Session, writer: store.Writer, operator: str, command: str | None) -> StepResult:
+    lineage = session.lineage()
+    rng = session.rng(lineage)
+    parent = selection.select_parent(session.config.selection.parent, lineage, rng)
+    vary = load_operator(operator)
+    with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
+        context = Context(
+            task=session.task,
+            config=session.config,
+            lineage=lineage,
+            parent=parent,
+            rng=rng,
+            workdir=Path(workdir),
+            evaluate=_draft_door(session, writer, lineage, parent, operator),
+            parent_files=session.source(parent.oid).files,
+            progress=session.progress,
+            command=command,
+            read_files=_file_reader(session),
+        )
+        session.progress(f"{operator}: varying {parent.oid[:10]}")
+        proposal = vary(context)
+    if isinstance(proposal, NoProposal):
+        writer.append("attempt", _attempt(proposal, operator, parent), proposal.attachments)
+        return StepResult(proposal.outcome, proposal.detail, operator, parent=parent.oid)
+    return _consider(session, writer, lineage, proposal, operator)
+
+
+def _consider(
+    session: Session, writer: store.Writer, lineage: Lineage, proposal: Proposal, operator: str
+) -> StepResult:
+    """Keep the proposal's tree, then evaluate and record it."""
+    base = store.tree_of(session.repo, proposal.parent)
+    tree = store.with_files(session.repo, base, session.task.path, proposal.files)
+    known = lineage.by_tree().get(tree)
+    if known is not None and known.status is not Status.DRAFT and not proposal.violations:
+        reason = f"this very tree is {known.oid[:10]} ({known.status}, {known.verdict})"
+        return StepResult("already-measured", reason, operator, parent=proposal.parent)
+    work = store.WorkInHand(
+        parent=proposal.parent,
+        tree=tree,
+        operator=operator,
+        subject=proposal.subject,
+        body=proposal.body,
+        plan=proposal.plan,
+        usage=proposal.usage,
+        violations=proposal.violations,
+        attachments=proposal.attachments,
+    )
+    writer.begin(work)
+    return _measure(session, writer, lineage, work)
+
+
+def _finish(session: Session, writer: store.Writer, work: store.WorkInHand) -> StepResult:
+    """Take up a child that an earlier process proposed and never finished."""
+    session.progress(f"resuming {work.subject!r}, which was in hand when an earlier step ended")
+    return replace(_measure(session, writer, session.lineage(), work), resumed=True)
+
+
+def _measure(
+    session: Session, writer: store.Writer, lineage: Lineage, work: store.WorkInHand
+) -> StepResult:
+    parent = lineage.candidates[work.parent]
+    source = _source_of_tree(session, work.tree)
+    attachments = dict(work.attachments)
+    if work.violations:
+        evaluation = _refusal(work)
+        decision = acceptance.decide(
+            session.config.acceptance.rule, lineage, parent, evaluation, session.config.acceptance
+        )
+    else:
+        evaluation, decision, deciding = _judge(session, lineage, parent, source)
+        if deciding is not evaluation:
+            attachments["deciding.json"] = store.evaluation_bytes(deciding)
+    entry = _entry(
+        session,
+        evaluation,
+        decision,
+        (parent.oid,),
+        work.operator,
+        subject=work.subject,
+        generation=parent.generation + 1,
+    )
+    entry = replace(
+        entry, body=work.body, plan=work.plan, usage=work.usage, attachments=attachments
+    )
+    candidate = writer.record(entry)
+    return StepResult(
+        str(decision.status), decision.reason, work.operator, candidate, evaluation, parent.oid
+    )
+
+
+def _judge(
+    session: Session, lineage: Lineage, parent: Candidate, source: Source
+) -> tuple[Evaluation, Decision, Evaluation]:
+    """The evaluation to print, the decision, and the evaluation that decided."""
+    rivals = _rivals(session, lineage, parent)
+    settings, budgets = session.config.acceptance, session.config.measure
+    deciding = session.evaluator.evaluate(
+        source, rivals, sample="deciding", budget_s=budgets.budget_s
+    )
+    decision = acceptance.decide(settings.rule, lineage, parent, deciding, settings)
+    if decision.status is not Status.ACCEPTED:
+        return deciding, decision, deciding
+    # What decides is not what is printed: the best of many samples flatters itself.
+    fresh = session.evaluator.evaluate(source, rivals, sample="fresh", budget_s=budgets.fresh_s)
+    return fresh, acceptance.confirmed(decision, fresh), deciding
+
+
+def _rivals(session: Session, lineage: Lineage, parent: Candidate) -> dict[str, Source]:
+    incumbent = lineage.incumbent() or parent
+    return {INCUMBENT: session.source(incumbent.oid), PARENT: session.source(parent.oid)}
+
+
+def _draft_door(
+    session: Session, writer: store.Writer, lineage: Lineage, parent: Candidate, operator: str
+) -> Callable[..., Evaluation]:
+    """What an operator calls to have a draft evaluated; every draft becomes a commit."""
+
+    def evaluate(
+        files: Mapping[str, bytes],
+        subject: str,
+        plan: Plan | None = None,
+        against: str | None = None,
+    ) -> Evaluation:
+        rival = lineage.candidates[against] if against else parent
+        base = store.tree_of(session.repo, rival.oid)
+        tree = store.with_files(session.repo, base, session.task.path, files)
+        evaluation = session.evaluator.evaluate(
+            Source(tree, session.task.editable_files(files)),
+            _rivals(session, lineage, rival),
+            sample="quick",
+            budget_s=session.config.measure.budget_s / 2,
+        )
+        decision = Decision(Status.DRAFT, "a draft inside a step", "draft")
+        entry = _entry(
+            session,
+            evaluation,
+            decision,
+            (rival.oid,),
+            operator,
+            subject=subject,
+            generation=rival.generation + 1,
+        )
+        writer.record(replace(entry, plan=plan))
+        return evaluation
+
+    return evaluate
+
+
+def _file_reader(session: Session) -> Callable[[str], dict[str, bytes]]:
+    def read_files(rev: str) -> dict[str, bytes]:
+        oid = store.resolve(session.repo, rev)
+        return store.folder_files(session.repo, oid, session.task.path)
+
+    return read_files
+
+
+def _source_of_tree(session: Session, tree: str) -> Source:
+    files = store.folder_files(session.repo, tree, session.task.path)
+    return Source(tree, session.task.editable_files(files))
+
+
+def _refusal(work: store.WorkInHand) -> Evaluation:
+    """The verdict on a tree that changed what its task does not let it change."""
+    hack = any(v.startswith(("protected-file", "symlink")) for v in work.violations)
+    verdict = Verdict.REWARD_HACK if hack else Verdict.REFUSED
+    reason = work.violations[0].split(":", 1)[0]
+    return Evaluation(verdict, work.tree, reason=reason, detail="\n".join(work.violations))
+
+
+def _entry(
+    session: Session,
+    evaluation: Evaluation,
+    decision: Decision,
+    parents: tuple[str, ...],
+    operator: str,
+    *,
+    subject: str,
+    generation: int,
+) -> store.Entry:
+    return store.Entry(
+        task=session.task.name,
+        task_version=session.task.version,
+        config=session.config.digest,
+        decision=decision,
+        parents=parents,
+        tree=evaluation.tree,
+        subject=subject,
+        operator=operator,
+        generation=generation,
+        evaluation=evaluation,
+    )
+
+
+def _attempt(found: NoProposal, operator: str, parent: Candidate) -> dict[str, object]:
+    usage = found.usage
+    return {
+        "operator": operator,
+        "parent": parent.oid,
+        "outcome": found.outcome,
+        "detail": found.detail,
+        "model": usage.model if usage else "",
+        "tokens": {"in": usage.input_tokens, "out": usage.output_tokens} if usage else {},
+    }
+
+
+def _score(lineage: Lineage, oid: str) -> float | None:
+    score = lineage.candidates[oid].score
+    return score.value if score else None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no more is known"
