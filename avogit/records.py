@@ -18,6 +18,12 @@ INCUMBENT = "incumbent"
 PARENT = "parent"
 SEED = "seed"
 
+# How an accepted candidate entered, as its `Avo-Rule` trailer says.
+IMPROVED = "improved"  # faster than the incumbent
+MATCHED = "matched"  # as fast as the incumbent, within the margin
+SPECIALIST = "specialist"  # best of all on one workload: it founds a line of its own
+EXTENDED = "extended"  # faster than its parent, on a line that a specialist founded
+
 
 class Verdict(str, enum.Enum):
     """What one evaluation found. The only vocabulary for it; finer reasons are text beside it."""
@@ -57,7 +63,10 @@ class Ratio:
 
     def __post_init__(self) -> None:
         if not (0 < self.low <= self.value <= self.high < math.inf):
-            raise ValueError(f"not an interval around a positive ratio: {self}")
+            raise ValueError(f"not an interval around a positive ratio: {self!r}")
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f}x ({self.low:.3f} to {self.high:.3f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,8 @@ class Decision:
 
     status: Status
     reason: str
-    rule: str
+    rule: str  # how it entered, or what was said against it
+    workload: str = ""  # the one that a specialist won
 
 
 @dataclass(frozen=True, slots=True)
