@@ -1,0 +1,57 @@
+"""Git as the store of populations: the public names of the parts below.
+
+Owns everything that touches git. A `Repository` is a frozen handle, and everything is a
+function on it; only a `Writer`, which holds a lease, has state.
+"""
+
+from __future__ import annotations
+
+from avogit.store.archive import add_base, pruner, repair, restore, retire
+from avogit.store.champions import tag_champion
+from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
+from avogit.store.entry import Entry, WorkInHand
+from avogit.store.fsck import Problem, fsck
+from avogit.store.lineage import lineage_json_lines, read_lineage
+from avogit.store.locks import stale_locks
+from avogit.store.population import population_name, populations
+from avogit.store.records_log import read_blob, read_record, records
+from avogit.store.remotes import missing_refs_hint
+from avogit.store.repository import Repository, branch, head, open_repository, resolve, tree_of
+from avogit.store.trees import folder_files, tree_violations, with_files
+from avogit.store.writer import Writer, writer
+
+__all__ = [
+    "Entry",
+    "Problem",
+    "Repository",
+    "WorkInHand",
+    "Writer",
+    "add_base",
+    "branch",
+    "evaluation_bytes",
+    "evaluation_from_json",
+    "evaluation_to_json",
+    "folder_files",
+    "fsck",
+    "head",
+    "lineage_json_lines",
+    "missing_refs_hint",
+    "open_repository",
+    "population_name",
+    "populations",
+    "pruner",
+    "read_blob",
+    "read_lineage",
+    "read_record",
+    "records",
+    "repair",
+    "resolve",
+    "restore",
+    "retire",
+    "stale_locks",
+    "tag_champion",
+    "tree_of",
+    "tree_violations",
+    "with_files",
+    "writer",
+]

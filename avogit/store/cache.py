@@ -1,0 +1,139 @@
+"""The lineage cache: one sqlite file a population, under the common dir. Never truth.
+
+Owns the tables. A row is a candidate's finished JSON line; `tips` are the refs' targets that
+the rows were read from. Every file here may be deleted at any time; where none can be written
+the cache lives in memory for one call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from avogit.store import rows
+from avogit.store.repository import Repository
+from avogit.store.rows import Grave
+
+VERSION = 1
+_TABLES = """
+CREATE TABLE tips (oid TEXT NOT NULL);
+CREATE TABLE rows (time_s INTEGER, generation INTEGER, oid TEXT, line TEXT NOT NULL);
+CREATE UNIQUE INDEX in_order ON rows (time_s, generation, oid);
+CREATE TABLE graves (oid TEXT, name TEXT, score TEXT, reason TEXT, UNIQUE (oid, name));
+"""
+
+
+@contextlib.contextmanager
+def connect(repo: Repository, population: str) -> Iterator[sqlite3.Connection]:
+    """The population's cache, made anew where it is missing, damaged or of another version."""
+    path = repo.state_dir / "cache" / f"{population}.sqlite"
+    connection = _open(path) or _replace(path)
+    with contextlib.closing(connection):
+        yield connection
+
+
+def tips(connection: sqlite3.Connection) -> frozenset[str]:
+    """The commits that the rows were read from."""
+    return frozenset(oid for (oid,) in connection.execute("SELECT oid FROM tips"))
+
+
+def lines(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """(id, JSON line) of every candidate, oldest first."""
+    query = "SELECT oid, line FROM rows ORDER BY time_s, generation, oid"
+    yield from connection.execute(query)
+
+
+def graves(connection: sqlite3.Connection) -> list[Grave]:
+    """Every row of the prune log."""
+    query = "SELECT oid, name, score, reason FROM graves ORDER BY oid, name"
+    return [Grave(*found) for found in connection.execute(query)]
+
+
+def store(
+    connection: sqlite3.Connection,
+    known: frozenset[str],
+    now: frozenset[str],
+    values: Sequence[dict[str, Any]],
+    buried: Sequence[Grave],
+) -> bool:
+    """Add what was read on top of `known`; False where another process was faster."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        if tips(connection) != known:
+            return False
+        connection.executemany(
+            "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)",
+            ((*rows.order(found), rows.to_line(found)) for found in sorted(values, key=rows.order)),
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO graves VALUES (?, ?, ?, ?)",
+            ((grave.oid, grave.name, grave.score, grave.reason) for grave in buried),
+        )
+        connection.execute("DELETE FROM tips")
+        connection.executemany("INSERT INTO tips VALUES (?)", ((oid,) for oid in sorted(now)))
+    return True
+
+
+def clear(connection: sqlite3.Connection) -> None:
+    """Forget everything: the refs no longer hold what the rows were read from."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        for table in ("tips", "rows", "graves"):
+            connection.execute(f"DELETE FROM {table}")
+
+
+def decode(line: str) -> dict[str, Any]:
+    """The values of one JSON line."""
+    values: dict[str, Any] = json.loads(line)
+    return values
+
+
+def _open(path: Path) -> sqlite3.Connection | None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return _connect(":memory:")
+    try:
+        return _connect(str(path))
+    except sqlite3.OperationalError:
+        return _connect(":memory:")  # a read-only folder, or a lock that does not go away
+    except sqlite3.DatabaseError:
+        return None
+
+
+def _replace(path: Path) -> sqlite3.Connection:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    return _connect(str(path))
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, timeout=20, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=OFF")
+        _prepare(connection)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == VERSION:  # another process was faster
+            return
+        for table in ("tips", "rows", "graves"):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+        for statement in _TABLES.strip().split(";\n"):
+            connection.execute(statement.rstrip(";"))
+        connection.execute(f"PRAGMA user_version={VERSION}")

@@ -1,0 +1,198 @@
+"""Reading a population: from refs and one `git log` to a `Lineage`, or to JSON lines.
+
+Owns which commits are read and that a read costs what is new since the last one. What is live
+and what is pruned comes from refs that a clone gets, so every clone gives the same answer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from avogit.errors import AvogitError
+from avogit.records import Candidate, Champion, Head, Lineage
+from avogit.store import cache, git, rows
+from avogit.store.population import checked_name, lineage_patterns
+from avogit.store.repository import Repository
+from avogit.store.rows import Grave, LogEntry
+
+_ATTEMPTS = 8
+_REF_FORMAT = (
+    "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)%00"
+    "%(taggerdate:unix)%00%(if)%(*objectname)%(then)%(contents)%(end)%00"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """What the refs of a population say."""
+
+    heads: tuple[Head, ...]  # our own first; not yet compared with the prune log
+    champions: tuple[Champion, ...]
+    tips: frozenset[str]  # every commit that the lineage is read from
+    bases: frozenset[str]  # the user's commits that bound it below
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read from a set of tips, kept in the handle's memory."""
+
+    tips: frozenset[str]
+    candidates: Mapping[str, Candidate]
+    graves: tuple[Grave, ...]
+
+
+def read_lineage(repo: Repository, population: str) -> Lineage:
+    """Everything known of one population, oldest candidate first."""
+    refs = read_refs(repo, checked_name(population))
+    seen = repo.memory.get(population)
+    snapshot = seen if isinstance(seen, Snapshot) else None
+    if snapshot is None or snapshot.tips != refs.tips:
+        snapshot = _refreshed(repo, population, refs, snapshot)
+        repo.memory[population] = snapshot
+    heads = _live(refs.heads, snapshot.graves)
+    standing = {head.oid for head in heads}
+    pruned = {g.oid: g.reason for g in snapshot.graves if g.oid not in standing}
+    return Lineage(population, snapshot.candidates, heads, refs.champions, pruned)
+
+
+def lineage_json_lines(repo: Repository, population: str) -> Iterator[str]:
+    """One compact JSON object a candidate, oldest first.
+
+    A live tip has its line's name in `head`, a pruned one the reason in `pruned`.
+    """
+    refs = read_refs(repo, checked_name(population))
+    with cache.connect(repo, population) as connection:
+        _fill(repo, population, connection, refs)
+        buried = cache.graves(connection)
+        endings = _endings(_live(refs.heads, buried), buried)
+        for oid, line in cache.lines(connection):
+            yield line if oid not in endings else line[:-1] + endings[oid]
+
+
+def read_refs(repo: Repository, population: str) -> Refs:
+    """One look at all refs of a population."""
+    out = git.run(
+        repo.cwd, "for-each-ref", f"--format={_REF_FORMAT}", *lineage_patterns(population)
+    )
+    fields = out.decode("utf-8", "replace").split("\0")
+    heads, champions, tips, bases = [], [], set(), set()
+    for at in range(0, len(fields) - 1, 7):
+        ref, kind, oid, peeled_kind, peeled, date, text = fields[at : at + 7]
+        ref = ref.lstrip("\n")
+        commit = oid if kind == "commit" else peeled if peeled_kind == "commit" else ""
+        if not commit:
+            continue
+        if "/base/" in ref:
+            bases.add(commit)
+            continue
+        tips.add(commit)
+        if ref.startswith(("refs/heads/", "refs/remotes/")):
+            heads.append(Head(ref, commit))
+        elif ref.startswith("refs/tags/") and peeled and "/champion-" in ref:
+            champions.append(Champion(ref, commit, int(date or 0), text))
+    champions.sort(key=lambda found: (found.time_s, found.ref))
+    return Refs(tuple(heads), tuple(champions), frozenset(tips), frozenset(bases))
+
+
+def walk(
+    repo: Repository, tips: frozenset[str], known: frozenset[str], bases: frozenset[str]
+) -> Iterator[LogEntry]:
+    """Every commit reachable from `tips`, without what `known` and the bases hold."""
+    wanted = "".join([*(f"{oid}\n" for oid in tips), *(f"^{oid}\n" for oid in known | bases)])
+    arguments = ("log", "-z", "--no-color", "--no-show-signature", rows.LOG_FORMAT, "--stdin")
+    if not tips:
+        return
+    with git.stream(repo.cwd, *arguments, stdin=wanted.encode()) as chunks:
+        yield from rows.parse_log(chunks)
+
+
+def new_candidates(
+    found: Iterator[LogEntry], population: str
+) -> tuple[list[dict[str, object]], list[Grave], set[str]]:
+    """Rows, graves, and every parent that was named, of the commits of a walk."""
+    values: list[dict[str, object]] = []
+    buried: list[Grave] = []
+    parents: set[str] = set()
+    for entry in found:
+        parents.update(entry.parents)
+        buried.extend(rows.graves(entry))
+        if (row := rows.row(entry, population)) is not None:
+            values.append(row)
+    return values, buried, parents
+
+
+def _refreshed(repo: Repository, population: str, refs: Refs, seen: Snapshot | None) -> Snapshot:
+    with cache.connect(repo, population) as connection:
+        before, values, buried = _fill(repo, population, connection, refs)
+        if seen is None or seen.tips != before:
+            lines = cache.lines(connection)
+            found = {oid: rows.candidate(cache.decode(line)) for oid, line in lines}
+            return Snapshot(refs.tips, found, tuple(cache.graves(connection)))
+    fresh = [rows.candidate(row) for row in sorted(values, key=rows.order)]
+    candidates = dict(seen.candidates) | {found.oid: found for found in fresh}
+    if fresh and seen.candidates and _place(fresh[0]) < _place(next(reversed(candidates.values()))):
+        candidates = dict(sorted(candidates.items(), key=lambda item: _place(item[1])))
+    return Snapshot(refs.tips, candidates, tuple(dict.fromkeys((*seen.graves, *buried))))
+
+
+def _fill(
+    repo: Repository, population: str, connection: sqlite3.Connection, refs: Refs
+) -> tuple[frozenset[str], list[dict[str, object]], list[Grave]]:
+    """Bring the cache up to these refs; gives the tips before, and what was added."""
+    for _ in range(_ATTEMPTS):
+        known = cache.tips(connection)
+        if known == refs.tips:
+            return known, [], []
+        usable = _existing(repo, known - refs.tips) | (known & refs.tips)
+        found = new_candidates(
+            walk(repo, refs.tips - known, usable, refs.bases) if refs.tips - known else iter(()),
+            population,
+        )
+        values, buried, parents = found
+        if usable != known or not _all_held(repo, known - refs.tips - parents, refs.tips):
+            cache.clear(connection)
+            continue
+        if cache.store(connection, known, refs.tips, values, buried):
+            return known, values, buried
+    raise AvogitError("the lineage kept changing while it was read: try again")
+
+
+def _existing(repo: Repository, oids: frozenset[str]) -> frozenset[str]:
+    """Those of the ids that still name an object here."""
+    if not oids:
+        return frozenset()
+    asked = "".join(f"{oid}\n" for oid in oids).encode()
+    out = git.run(repo.cwd, "cat-file", "--batch-check=%(objectname)", stdin=asked).decode()
+    return frozenset(oid for oid in out.split("\n") if oid in oids)
+
+
+def _all_held(repo: Repository, old: frozenset[str], tips: frozenset[str]) -> bool:
+    """Whether all that was reachable before still is."""
+    if not old:
+        return True
+    asked = "".join([*(f"{oid}\n" for oid in old), *(f"^{oid}\n" for oid in tips)]).encode()
+    return git.run(repo.cwd, "rev-list", "--max-count=1", "--stdin", stdin=asked) == b""
+
+
+def _live(heads: tuple[Head, ...], graves: list[Grave] | tuple[Grave, ...]) -> tuple[Head, ...]:
+    """The heads that no prune log names, one an id and name, ours before fetched ones."""
+    dead = {(grave.name, grave.oid) for grave in graves}
+    found: dict[tuple[str, str], Head] = {}
+    for head in heads:
+        key = (head.ref.rsplit("/", 1)[-1], head.oid)
+        if key not in dead:
+            found.setdefault(key, head)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _endings(heads: tuple[Head, ...], graves: list[Grave]) -> dict[str, str]:
+    """What a tip's JSON line ends with, in place of its closing brace."""
+    endings = {g.oid: rows.to_line({"pruned": g.reason}) for g in graves}
+    endings |= {head.oid: rows.to_line({"head": head.ref.rsplit("/", 1)[-1]}) for head in heads}
+    return {oid: "," + text[1:] for oid, text in endings.items()}
+
+
+def _place(found: Candidate) -> tuple[int, int, str]:
+    return found.time_s, found.generation, found.oid

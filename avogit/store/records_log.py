@@ -1,0 +1,99 @@
+"""Records in git: a writer's chain of commits, each holding record.json and its blobs.
+
+Owns how a record is committed and found by its hash: one `git log` over the chains, whose
+messages name the hashes. Leaves the JSON to `documents`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from avogit.errors import AvogitError
+from avogit.store import documents, git, message, objects, rows, trailers
+from avogit.store.documents import Document
+from avogit.store.objects import REGULAR, NewObjects, TreeEntry
+from avogit.store.population import chain_patterns
+from avogit.store.repository import Repository
+
+RECORD = "record.json"
+_BLOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCommit:
+    """Where a record lies, as its commit's message says."""
+
+    commit: str
+    name: str  # sha256:... of record.json
+    kind: str
+
+
+def add_record(
+    new: NewObjects, document: Document, kind: str, about: str, parent: str | None, time_s: int
+) -> str:
+    """Take a record's commit in among new objects; gives its id."""
+    for name in document.blobs:
+        if not _BLOB_NAME.fullmatch(name) or name == RECORD:
+            raise ValueError(f"a record cannot hold an attachment called {name!r}")
+    entries = {name: TreeEntry(REGULAR, new.blob(data)) for name, data in document.blobs.items()}
+    entries[RECORD] = TreeEntry(REGULAR, new.blob(document.data))
+    pairs = [("Avo-Format", message.FORMAT), ("Avo-Record", document.name), ("Avo-Kind", kind)]
+    block = "\n".join(f"{key}: {value}" for key, value in pairs)
+    text = message.sealed(f"avogit recorded {message.one_line(about)}\n\n{block}\n", pairs)
+    return new.commit(new.tree(entries), [parent] if parent else [], text, time_s)
+
+
+def record_commits(repo: Repository, population: str, only: str = "") -> Iterator[RecordCommit]:
+    """The population's records, newest first; `only` the one of that name."""
+    refs = git.line(
+        repo.cwd, "for-each-ref", "--format=%(objectname)", *chain_patterns("records", population)
+    ).split()
+    if not refs:
+        return
+    limit = ["-F", f"--grep=Avo-Record: {only}", "--max-count=1"] if only else []
+    arguments = ["log", "-z", "--no-color", "--no-show-signature", rows.LOG_FORMAT, *limit]
+    asked = "".join(f"{oid}\n" for oid in refs).encode()
+    with git.stream(repo.cwd, *arguments, "--stdin", stdin=asked) as chunks:
+        for entry in rows.parse_log(chunks):
+            block = dict(trailers.parse(entry.message))
+            yield RecordCommit(entry.oid, block.get("Avo-Record", ""), block.get("Avo-Kind", ""))
+
+
+def read_record(repo: Repository, population: str, sha: str) -> dict[str, Any]:
+    """The record of this name (`sha256:...`)."""
+    data = read_blob(repo, population, sha, RECORD)
+    return documents.parse_document(data, f"record {sha[:19]}")
+
+
+def read_blob(repo: Repository, population: str, sha: str, name: str) -> bytes:
+    """One file of a record: an attachment, or `raw.json`."""
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", sha):
+        raise AvogitError(f"{sha!r} names no record: `avogit show` prints a candidate's")
+    found = next(record_commits(repo, population, sha), None)
+    if found is None:
+        raise AvogitError(
+            f"record {sha[:19]} of {population} is not here: fetch refs/avo/* or run `avogit fsck`"
+        )
+    (blob,) = objects.read_objects(repo, [f"{found.commit}:{name}"])
+    if blob is None:
+        raise AvogitError(f"record {sha[:19]} holds no {name}")
+    return blob[1]
+
+
+def records(repo: Repository, population: str) -> Iterator[dict[str, Any]]:
+    """Every record of a population, newest first, each with its `name`."""
+    for batch in _batches(list(record_commits(repo, population))):
+        found = objects.read_objects(repo, [f"{item.commit}:{RECORD}" for item in batch])
+        for item, blob in zip(batch, found, strict=True):
+            if blob is not None:
+                document = documents.parse_document(blob[1], f"record {item.name[:19]}")
+                yield document | {"name": item.name}
+
+
+def _batches(found: list[RecordCommit]) -> Iterator[list[RecordCommit]]:
+    for at in range(0, len(found), _BATCH):
+        yield found[at : at + _BATCH]

@@ -1,0 +1,164 @@
+"""A commit of a lineage as a row: from `git log` to JSON values to a `Candidate`.
+
+Owns which commits are candidates and how their trailers are read. A row is what
+`avogit log --json` prints; a candidate is made from a row, so both always agree.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from avogit.records import Candidate, Ratio, Status, Verdict
+from avogit.store import message, trailers
+
+LOG_FORMAT = "--format=%H%n%T%n%P%n%ct%n%B"
+LINK = "avogit tried "
+ARCHIVE = "avogit retired "
+_GRAVE = re.compile(
+    r"^    (?P<oid>[0-9a-f]{40,64}) (?P<name>\S+) (?P<score>\S+) (?P<why>.*)$", re.M
+)
+_STATUSES = {str(status): status for status in Status}
+_VERDICTS = {str(verdict): verdict for verdict in Verdict}
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One commit as `git log` gives it."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    time_s: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grave:
+    """One row of the prune log."""
+
+    oid: str
+    name: str  # the head's short name; it is dead wherever it turns up with this tip
+    score: str
+    reason: str
+
+
+def parse_log(chunks: Iterator[bytes]) -> Iterator[LogEntry]:
+    """The commits of a `git log -z` with `LOG_FORMAT`."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\0")
+        for record in whole:
+            yield log_entry(record)
+    if rest:
+        yield log_entry(rest)
+
+
+def log_entry(record: bytes) -> LogEntry:
+    """One record of the log."""
+    oid, tree, parents, time_s, text = record.decode("utf-8", "replace").split("\n", 4)
+    return LogEntry(oid, tree, tuple(parents.split()), int(time_s), text)
+
+
+def graves(entry: LogEntry) -> list[Grave]:
+    """The rows of an archive commit; none for any other commit."""
+    if not entry.message.startswith(ARCHIVE):
+        return []
+    found = _GRAVE.finditer(entry.message)
+    return [Grave(m["oid"], m["name"], m["score"], m["why"]) for m in found]
+
+
+def row(entry: LogEntry, population: str) -> dict[str, Any] | None:
+    """The candidate's JSON values; None for a commit that is none of this population."""
+    if entry.message.startswith((LINK, ARCHIVE)) or "\nAvo-Population:" not in entry.message:
+        return None
+    pairs = [(key, value) for key, value in trailers.parse(entry.message) if key[:4] == "Avo-"]
+    block = dict(pairs)
+    if block.get("Avo-Population") != population or block.get("Avo-Status") not in _STATUSES:
+        return None
+    if block.get("Avo-Format") != message.FORMAT or len(block) != len(pairs):
+        return None
+    score, verdict = _score(block), block.get("Avo-Verdict")
+    measured_tree = block.get("Avo-Tree", "")
+    return {
+        "oid": entry.oid,
+        "tree": entry.tree,
+        "parents": list(entry.parents),
+        "time_s": entry.time_s,
+        "subject": entry.message.split("\n", 1)[0],
+        "population": population,
+        "status": block["Avo-Status"],
+        "verdict": verdict if verdict in _VERDICTS else None,
+        "measured": entry.tree == measured_tree,
+        "measured_tree": measured_tree,
+        "score": {"value": score[0], "low": score[1], "high": score[2]} if score else None,
+        "workload_scores": _workload_scores(block.get("Avo-Score-Workloads", "")),
+        "operator": block.get("Avo-Operator", ""),
+        "generation": _whole(block.get("Avo-Generation", "")),
+        "trailers": block,
+    }
+
+
+def to_line(values: Mapping[str, Any]) -> str:
+    """A row as one line of compact JSON."""
+    return _ENCODER.encode(values)
+
+
+def candidate(values: Mapping[str, Any]) -> Candidate:
+    """The candidate that a row tells of."""
+    score, verdict = values["score"], values["verdict"]
+    return Candidate(
+        oid=values["oid"],
+        tree=values["tree"],
+        parents=tuple(values["parents"]),
+        time_s=values["time_s"],
+        subject=values["subject"],
+        population=values["population"],
+        status=_STATUSES[values["status"]],
+        verdict=_VERDICTS[verdict] if verdict else None,
+        measured_tree=values["measured_tree"],
+        score=Ratio(score["value"], score["low"], score["high"]) if score else None,
+        workload_scores=values["workload_scores"],
+        operator=values["operator"],
+        generation=values["generation"],
+        trailers=values["trailers"],
+    )
+
+
+def order(values: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Oldest first, parents before children, the same in every clone."""
+    return values["time_s"], values["generation"], values["oid"]
+
+
+def _score(block: Mapping[str, str]) -> tuple[float, float, float] | None:
+    """The score with its interval; None unless it is one, for whatever reason."""
+    if block.get("Avo-Verdict") != Verdict.PASSED.value:
+        return None
+    try:
+        value = float(block.get("Avo-Score", ""))
+        low, high = (float(word) for word in block.get("Avo-Score-CI", "").split())
+    except ValueError:
+        return None
+    return (value, low, high) if 0 < low <= value <= high < math.inf else None
+
+
+def _workload_scores(text: str) -> dict[str, float]:
+    found = {}
+    for word in text.split():
+        name, _, value = word.rpartition("=")
+        try:
+            score = float(value)
+        except ValueError:
+            continue
+        if name and 0 < score < math.inf:
+            found[name] = score
+    return found
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

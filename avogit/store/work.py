@@ -1,0 +1,120 @@
+"""Work in hand: the commit that keeps a proposal while it is measured.
+
+Owns its form: a commit on the proposal's parent whose tree holds `work.json`, the proposed
+`tree` and its `attachments`. It is no candidate; its ref moves on when the verdict is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from avogit.errors import AvogitError
+from avogit.records import Plan, Usage
+from avogit.store import documents, git, message, objects
+from avogit.store.entry import WorkInHand
+from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
+from avogit.store.population import chain_ref
+from avogit.store.repository import Repository
+
+CHAINS = ("wip", "tried", "records")
+_SUBJECT = "avogit has in hand: "
+_WORK = "work.json"
+
+
+def add_work(new: NewObjects, item: WorkInHand, population: str, time_s: int) -> str:
+    """Take the commit of a work in hand in among new objects; gives its id."""
+    names = list(item.attachments)
+    kept = {
+        str(n): TreeEntry(REGULAR, new.blob(item.attachments[name])) for n, name in enumerate(names)
+    }
+    document = {
+        "format": documents.FORMAT,
+        "population": population,
+        "parent": item.parent,
+        "subject": item.subject,
+        "operator": item.operator,
+        "body": item.body,
+        "plan": plan_to_json(item.plan),
+        "usage": usage_to_json(item.usage),
+        "violations": list(item.violations),
+        "attachments": names,
+    }
+    entries = {
+        _WORK: TreeEntry(REGULAR, new.blob(documents.to_bytes(document))),
+        "tree": TreeEntry(TREE, item.tree),
+    }
+    if kept:
+        entries["attachments"] = TreeEntry(TREE, new.tree(kept))
+    text = f"{_SUBJECT}{message.one_line(item.subject, message.MAX_SUBJECT)}\n"
+    return new.commit(new.tree(entries), [item.parent], text, time_s)
+
+
+def read_work(repo: Repository, tip: str) -> WorkInHand | None:
+    """The work that a wip ref's commit holds; None where it is a finished candidate."""
+    commit, blob, tree = objects.read_objects(repo, [tip, f"{tip}:{_WORK}", f"{tip}:tree"])
+    if commit is None or blob is None or tree is None or not _is_work(commit[1]):
+        return None
+    document = documents.parse_document(blob[1], f"work in hand {tip[:10]}")
+    names: list[str] = document["attachments"]
+    found = objects.read_objects(repo, [f"{tip}:attachments/{n}" for n in range(len(names))])
+    oid = git.line(repo.cwd, "rev-parse", "--verify", "--quiet", f"{tip}:tree")
+    try:
+        return WorkInHand(
+            parent=document["parent"],
+            tree=oid,
+            subject=document["subject"],
+            operator=document["operator"],
+            body=document["body"],
+            plan=plan_from_json(document["plan"]),
+            usage=usage_from_json(document["usage"]),
+            violations=tuple(document["violations"]),
+            attachments={n: item[1] for n, item in zip(names, found, strict=True) if item},
+        )
+    except (KeyError, TypeError) as error:
+        raise AvogitError(f"work in hand {tip[:10]} cannot be read ({error})") from error
+
+
+def unfinished_numbers(repo: Repository, population: str, host: str) -> list[int]:
+    """The numbers of this host's writers whose last work has no verdict yet."""
+    stem = chain_ref("wip", population, f"{host}-")
+    out = git.line(repo.cwd, "for-each-ref", "--format=%(refname) %(contents:subject)", f"{stem}*")
+    found = []
+    for text in out.splitlines():
+        ref, _, subject = text.partition(" ")
+        number = ref[len(stem) :]
+        if subject.startswith(_SUBJECT) and number.isdigit():
+            found.append(int(number))
+    return sorted(found)
+
+
+def plan_to_json(plan: Plan | None) -> dict[str, Any] | None:
+    """A plan as JSON values."""
+    if plan is None:
+        return None
+    return {"hypothesis": plan.hypothesis, "expected_gain_pct": plan.expected_gain_pct}
+
+
+def plan_from_json(document: dict[str, Any] | None) -> Plan | None:
+    """The plan that a document holds."""
+    return Plan(**document) if document else None
+
+
+def usage_to_json(usage: Usage | None) -> dict[str, Any] | None:
+    """What a model was paid for, as JSON values."""
+    if usage is None:
+        return None
+    return {
+        "model": usage.model,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+    }
+
+
+def usage_from_json(document: dict[str, Any] | None) -> Usage | None:
+    """The usage that a document holds."""
+    return Usage(**document) if document else None
+
+
+def _is_work(commit: bytes) -> bool:
+    text = commit.partition(b"\n\n")[2]
+    return text.startswith(_SUBJECT.encode())

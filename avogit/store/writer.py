@@ -1,0 +1,172 @@
+"""A writer: the one updater of its own refs, for as long as it holds its lease.
+
+Owns the two phases of a step in git: work in hand before a measurement, then record,
+candidate, link and head in one transaction. Deletes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from avogit.errors import AvogitError
+from avogit.records import Candidate, Status
+from avogit.store import documents, git, lineage, message, refs, rows, work
+from avogit.store.documents import make_document
+from avogit.store.entry import Entry, WorkInHand
+from avogit.store.lease import writer_lock
+from avogit.store.objects import AVOGIT, NewObjects, Person
+from avogit.store.population import chain_ref, checked_name, head_name, head_ref, host_name
+from avogit.store.records_log import add_record
+from avogit.store.refs import Update
+from avogit.store.repository import Repository
+
+_MAX_WRITERS = 1000
+
+
+@dataclass(slots=True)
+class Writer:
+    """Records candidates. Made by `writer`, which holds its lease."""
+
+    repo: Repository
+    population: str
+    name: str
+    author: Person
+    _at: dict[str, str | None] = field(default_factory=dict)  # ref -> where we left it
+    _last_s: int = 0
+
+    def begin(self, item: WorkInHand) -> None:
+        """Keep a proposal before it is measured: its tokens are paid for."""
+        new = NewObjects(self.repo)
+        oid = work.add_work(new, item, self.population, self._now_s((item.parent,)))
+        new.write()
+        self._move([self._update("wip", oid)])
+
+    def unfinished(self) -> WorkInHand | None:
+        """What an earlier holder of this name began and never recorded."""
+        tip = self._at[self._ref("wip")]
+        return work.read_work(self.repo, tip) if tip else None
+
+    def record(self, entry: Entry) -> Candidate:
+        """Commit a candidate with its record, on its writer's chain; as a head if it enters."""
+        new, time_s = NewObjects(self.repo), self._now_s(entry.parents)
+        document = make_document(
+            "evaluation", self.population, self.name, time_s, _payload(entry), entry.attachments
+        )
+        text = message.compose(entry, self.population, document.name)
+        oid = new.commit(entry.tree, entry.parents, text, time_s, self.author)
+        record = add_record(
+            new, document, "evaluation", f"an evaluation of {oid}", self._tip("records"), time_s
+        )
+        link = self._link(new, oid, time_s)
+        new.write()
+        updates = [self._update("records", record), self._update("tried", link)]
+        updates.append(self._update("wip", oid))
+        if entry.decision.status in (Status.SEED, Status.ACCEPTED):
+            name = head_name(entry.generation, oid)
+            updates.append(Update(head_ref(self.population, name), oid, None))
+        self._move(updates)
+        return self._as_candidate(oid, entry, time_s, text)
+
+    def append(self, kind: str, payload: Mapping[str, object], blobs: Mapping[str, bytes]) -> str:
+        """A record of its own: a re-measurement, an attempt without a proposal, ..."""
+        new, time_s = NewObjects(self.repo), self._now_s(())
+        document = make_document(kind, self.population, self.name, time_s, payload, blobs)
+        oid = add_record(new, document, kind, f"one {kind}", self._tip("records"), time_s)
+        new.write()
+        self._move([self._update("records", oid)])
+        return document.name
+
+    def _link(self, new: NewObjects, oid: str, time_s: int) -> str:
+        previous = self._tip("tried")
+        text = f"{rows.LINK}{oid}\n"
+        return new.commit(new.tree({}), [*([previous] if previous else []), oid], text, time_s)
+
+    def _as_candidate(self, oid: str, entry: Entry, time_s: int, text: str) -> Candidate:
+        logged = rows.LogEntry(oid, entry.tree, entry.parents, time_s, text)
+        row = rows.row(logged, self.population)
+        if row is None:
+            raise ValueError(f"{oid} was written and is no candidate of {self.population}")
+        return rows.candidate(row)
+
+    def _now_s(self, parents: tuple[str, ...]) -> int:
+        """Now, but never before a parent or our own last commit: clocks differ."""
+        seen = self.repo.memory.get(self.population)
+        known = seen.candidates if isinstance(seen, lineage.Snapshot) else {}
+        times = [known[oid].time_s for oid in parents if oid in known]
+        if unknown := [oid for oid in parents if oid not in known]:
+            out = git.line(self.repo.cwd, "log", "--no-walk", "--format=%ct", *unknown)
+            times += [int(word) for word in out.split()]
+        self._last_s = max(int(time.time()), self._last_s, *times)
+        return self._last_s
+
+    def _ref(self, kind: str) -> str:
+        return chain_ref(kind, self.population, self.name)
+
+    def _tip(self, kind: str) -> str | None:
+        return self._at[self._ref(kind)]
+
+    def _update(self, kind: str, oid: str) -> Update:
+        return Update(self._ref(kind), oid, self._tip(kind))
+
+    def _move(self, updates: list[Update]) -> None:
+        refs.transact(self.repo, updates)
+        for update in updates:
+            if update.ref in self._at:
+                self._at[update.ref] = update.new
+
+
+@contextlib.contextmanager
+def writer(repo: Repository, population: str) -> Iterator[Writer]:
+    """A writer of this population under a lease of its own; unfinished work is taken up first."""
+    host = host_name(repo)
+    number, lease = _take(repo, checked_name(population), host)
+    try:
+        name = f"{host}-{number}"
+        chains = [chain_ref(kind, population, name) for kind in work.CHAINS]
+        now = refs.read_refs(repo, *chains)
+        yield Writer(repo, population, name, _author(repo), {ref: now.get(ref) for ref in chains})
+    finally:
+        os.close(lease)
+
+
+def _take(repo: Repository, population: str, host: str) -> tuple[int, int]:
+    """A free writer's number and its lease; one that left work in hand goes first."""
+    left = work.unfinished_numbers(repo, population, host)
+    for number in (*left, *range(_MAX_WRITERS)):
+        lease = writer_lock(repo, population, number)
+        if lease is not None:
+            return number, lease
+    raise AvogitError(f"{_MAX_WRITERS} writers of {population} are at work: end some of them")
+
+
+def _author(repo: Repository) -> Person:
+    """The user's configured identity, where there is one: the work is theirs."""
+    found = git.call(repo.cwd, "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT")
+    name, _, rest = found.out.decode("utf-8", "replace").partition(" <")
+    email = rest.partition(">")[0]
+    return Person(name, email) if found.status == 0 and name and email else AVOGIT
+
+
+def _payload(entry: Entry) -> dict[str, object]:
+    plan, usage = entry.plan, entry.usage
+    return {
+        "task": entry.task,
+        "task_version": entry.task_version,
+        "config": entry.config,
+        "status": str(entry.decision.status),
+        "rule": entry.decision.rule,
+        "reason": entry.decision.reason,
+        "parents": list(entry.parents),
+        "tree": entry.tree,
+        "subject": entry.subject,
+        "body": entry.body,
+        "operator": entry.operator,
+        "generation": entry.generation,
+        "plan": work.plan_to_json(plan),
+        "usage": work.usage_to_json(usage),
+        "evaluation": documents.evaluation_to_json(entry.evaluation),
+    }
