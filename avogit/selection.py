@@ -146,25 +146,31 @@ def _outgrown(lineage: Lineage, tip: Candidate) -> set[str]:
     return found
 
 
-# Too many lines.
+# Too many lines. They leave by rank, lowest first.
+_RANKS = (
+    "lead no workload and are no champion",
+    "lead a workload",
+    "are champion",
+    "lead a workload and are champion",
+)
 
 
 def _weakest(lineage: Lineage, lines: Sequence[Candidate], max_lines: int) -> Retirement:
     """The line to retire of more than `max_lines`; `lines` is best first."""
-    pool = _least_protected(lineage, lines)
+    rank, pool = _least_protected(lineage, lines)
     worst = min(pool, key=_value)
     tied = [line for line in pool if _interval(line).low <= _interval(worst).high]
     over = f"more than {max_lines} lines"
     if len(tied) == 1:
-        others = "every other line's" if _is_below_all(worst, lines) else "those of its rank"
-        return Retirement(worst.oid, f"{over}, and its score {worst.score} is below {others}")
+        among = "all" if _is_below_all(worst, lines) else f"those that {_RANKS[rank]}"
+        return Retirement(worst.oid, f"{over}, and {worst.score} is the lowest of {among}")
     chosen, why = _break_tie(lineage, lines, tied)
     reason = f"{over}; {len(tied)} of them are tied within noise at the low end, and it is {why}"
     return Retirement(chosen.oid, f"{reason} ({chosen.score})")
 
 
-def _least_protected(lineage: Lineage, lines: Sequence[Candidate]) -> list[Candidate]:
-    """The lines that go first: none that leads a workload or is the champion, while others are.
+def _least_protected(lineage: Lineage, lines: Sequence[Candidate]) -> tuple[int, list[Candidate]]:
+    """The lines that go first, and their rank: what leads a workload or is champion goes last.
 
     Both may leave when nothing else is left to go, so that the bound always holds: a champion
     keeps its tag, a specialist its place in the prune log. The incumbent, first, never leaves.
@@ -177,7 +183,7 @@ def _least_protected(lineage: Lineage, lines: Sequence[Candidate]) -> list[Candi
         for line in lines[1:]
     }
     lowest = min(ranks.values())
-    return [line for line in lines[1:] if ranks[line.oid] == lowest]
+    return lowest, [line for line in lines[1:] if ranks[line.oid] == lowest]
 
 
 def _sole_specialists(lines: Sequence[Candidate]) -> set[str]:
