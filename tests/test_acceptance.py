@@ -25,6 +25,7 @@ from avogit.records import (
     Verdict,
     WorkloadTiming,
 )
+from avogit.selection import retirements
 
 SETTINGS = Acceptance()
 DEFAULT = SETTINGS.rule
@@ -405,7 +406,7 @@ def versions() -> dict[int, dict[str, float]]:
 def replay(rule: str) -> dict[int, Decision]:
     """Every version proposed in order, as a child of the last that entered.
 
-    Intervals of +- 0.2 % over 12 blocks. Nothing is retired but a parent by its child.
+    Intervals of +- 0.2 % over 12 blocks; lines are retired after every step, as in a run.
     """
     decisions: dict[int, Decision] = {}
     known: list[Candidate] = []
@@ -426,8 +427,8 @@ def replay(rule: str) -> dict[int, Decision]:
             entered = candidate(f"v{number}", scores, decision.rule, (parent.oid,))
             known.append(entered)
             live.append(entered.oid)
-            if decision.rule != "specialist" and parent.oid != incumbent.oid:
-                live.remove(parent.oid)
+            gone = {r.oid for r in retirements(lineage(*known, live=live), max_lines=8)}
+            live = [oid for oid in live if oid not in gone]
     return decisions
 
 
