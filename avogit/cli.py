@@ -6,6 +6,7 @@ wait for git, YAML or the report's tables.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -295,7 +296,7 @@ def fsck(path: Path, as_json: bool) -> None:
 
     result = care.fsck(path)
     _emit(result, as_json, "fsck_text")
-    if any(problem.level == "error" for problem in result.problems):
+    if any(problem.severity == "error" for problem in result.problems):
         sys.exit(1)
 
 
@@ -329,6 +330,8 @@ def tasks(path: Path, as_json: bool) -> None:
 @click.pass_obj
 def hook(path: Path, name: str, arguments: tuple[str, ...]) -> None:
     """What the installed git hooks call."""
+    # Git tells its hooks which index it commits; the store drops that variable for safety.
+    index_file = os.environ.get("GIT_INDEX_FILE")
     from avogit.commands import hook as command
 
     if name == "pre-push":
@@ -337,7 +340,7 @@ def hook(path: Path, name: str, arguments: tuple[str, ...]) -> None:
         answer = command.commit_msg(path, Path(arguments[0]))
     else:
         source = arguments[1] if len(arguments) > 1 else ""
-        answer = command.prepare_commit_msg(path, Path(arguments[0]), source)
+        answer = command.prepare_commit_msg(path, Path(arguments[0]), source, index_file)
     for line in answer.lines:
         click.echo(f"avogit: {line}", err=True)
     sys.exit(0 if answer.allowed else 1)

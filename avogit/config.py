@@ -57,6 +57,7 @@ class Agent:
     max_turns: int = 60
     max_evaluations: int = 8
     timeout_s: float = 120.0  # one request
+    retries: int = 4  # of a request that met a rate limit or a broken connection
     step_timeout_s: float = 3600.0
 
 

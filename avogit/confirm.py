@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from avogit import store
 from avogit.errors import AvogitError
 from avogit.evaluation import Source
-from avogit.records import INCUMBENT, SEED, Candidate, Evaluation, Lineage, Ratio
+from avogit.records import INCUMBENT, SEED, Candidate, Evaluation, Lineage
 from avogit.session import Session
 
 
@@ -92,20 +92,16 @@ def _holds(session: Session, evaluation: Evaluation) -> tuple[bool, str]:
     for arm, name in ((INCUMBENT, "the reigning champion"), (SEED, "the seed")):
         ratio = evaluation.versus.get(arm)
         if ratio is not None and ratio.high < floor:
-            return False, f"slower than {name}: {_interval(ratio)}"
-    return True, f"{_interval(evaluation.score)} {evaluation.baseline}"
+            return False, f"slower than {name}: {ratio}"
+    return True, f"{evaluation.score} {evaluation.baseline}"
 
 
 def _tag_text(candidate: Candidate, evaluation: Evaluation, rule: str) -> str:
     lines = [f"Champion: {candidate.subject}", ""]
     if evaluation.score is not None:
-        lines.append(f"{_interval(evaluation.score)} {evaluation.baseline} on {evaluation.device}")
+        lines.append(f"{evaluation.score} {evaluation.baseline} on {evaluation.device}")
     for arm in (SEED, INCUMBENT):
         if (ratio := evaluation.versus.get(arm)) is not None:
-            lines.append(f"{_interval(ratio)} the {'seed' if arm == SEED else 'champion before'}")
+            lines.append(f"{ratio} the {'seed' if arm == SEED else 'champion before'}")
     lines.append(f"Confirmed by the rule `{rule}` over {evaluation.blocks} sets of processes.")
     return "\n".join(lines) + "\n"
-
-
-def _interval(ratio: Ratio) -> str:
-    return f"{ratio.value:.3f}x ({ratio.low:.3f} to {ratio.high:.3f})"

@@ -14,7 +14,7 @@ from pathlib import Path
 from avogit import acceptance, selection, store
 from avogit.errors import AvogitError
 from avogit.evaluation import Source
-from avogit.operators import Context, NoProposal, load_operator
+from avogit.operators import Context, Evaluate, NoProposal, load_operator
 from avogit.records import (
     INCUMBENT,
     PARENT,
@@ -42,6 +42,7 @@ class StepResult:
     parent: str = ""
     pruned: tuple[str, ...] = ()
     resumed: bool = False
+    measuring_s: float = 0.0  # compiling, checking and timing, of all its evaluations but drafts
 
 
 def take_step(session: Session, operator: str, command: str | None = None) -> StepResult:
@@ -121,7 +122,7 @@ def _vary(session: Session, writer: store.Writer, operator: str, command: str | 
             parent=parent,
             rng=rng,
             workdir=Path(workdir),
-            evaluate=_draft_door(session, writer, lineage, parent, operator),
+            evaluate=_draft_door(session, writer, lineage, operator),
             parent_files=session.source(parent.oid).files,
             progress=session.progress,
             command=command,
@@ -173,7 +174,7 @@ def _measure(
     source = _source_of_tree(session, work.tree)
     attachments = dict(work.attachments)
     if work.violations:
-        evaluation = _refusal(work)
+        evaluation = deciding = _refusal(work)
         decision = acceptance.decide(
             session.config.acceptance.rule, lineage, parent, evaluation, session.config.acceptance
         )
@@ -195,7 +196,15 @@ def _measure(
     )
     candidate = writer.record(entry)
     return StepResult(
-        str(decision.status), decision.reason, work.operator, candidate, evaluation, parent.oid
+        str(decision.status),
+        decision.reason,
+        work.operator,
+        candidate,
+        evaluation,
+        parent.oid,
+        measuring_s=sum(
+            _measuring_s(e) for e in {id(e): e for e in (deciding, evaluation)}.values()
+        ),
     )
 
 
@@ -213,7 +222,7 @@ def _judge(
         return deciding, decision, deciding
     # What decides is not what is printed: the best of many samples flatters itself.
     fresh = session.evaluator.evaluate(source, rivals, sample="fresh", budget_s=budgets.fresh_s)
-    return fresh, acceptance.confirmed(decision, fresh), deciding
+    return fresh, acceptance.confirmed(decision, fresh, settings), deciding
 
 
 def _rivals(session: Session, lineage: Lineage, parent: Candidate) -> dict[str, Source]:
@@ -222,17 +231,14 @@ def _rivals(session: Session, lineage: Lineage, parent: Candidate) -> dict[str, 
 
 
 def _draft_door(
-    session: Session, writer: store.Writer, lineage: Lineage, parent: Candidate, operator: str
-) -> Callable[..., Evaluation]:
+    session: Session, writer: store.Writer, lineage: Lineage, operator: str
+) -> Evaluate:
     """What an operator calls to have a draft evaluated; every draft becomes a commit."""
 
     def evaluate(
-        files: Mapping[str, bytes],
-        subject: str,
-        plan: Plan | None = None,
-        against: str | None = None,
+        files: Mapping[str, bytes], subject: str, plan: Plan | None, against: str, /
     ) -> Evaluation:
-        rival = lineage.candidates[against] if against else parent
+        rival = lineage.candidates[against]
         base = store.tree_of(session.repo, rival.oid)
         tree = store.with_files(session.repo, base, session.task.path, files)
         evaluation = session.evaluator.evaluate(
@@ -312,6 +318,10 @@ def _attempt(found: NoProposal, operator: str, parent: Candidate) -> dict[str, o
         "model": usage.model if usage else "",
         "tokens": {"in": usage.input_tokens, "out": usage.output_tokens} if usage else {},
     }
+
+
+def _measuring_s(evaluation: Evaluation) -> float:
+    return sum(evaluation.stages_s.get(stage, 0.0) for stage in ("build", "correctness", "timing"))
 
 
 def _score(lineage: Lineage, oid: str) -> float | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avogit import store
-from avogit.commands.read import interval
 from avogit.config import CONFIG_FILE, load_config
 from avogit.records import Candidate
 from avogit.session import load_task
@@ -29,16 +28,17 @@ class HookAnswer:
     lines: tuple[str, ...] = ()
 
 
-def prepare_commit_msg(path: Path, message_file: Path, source: str) -> HookAnswer:
+def prepare_commit_msg(
+    path: Path, message_file: Path, source: str, index_file: str | None
+) -> HookAnswer:
     """Add, as comments, what was measured of the kernel that is about to be committed."""
     if source not in ("", "template"):
         return HookAnswer(True)
     repo = store.open_repository(path)
     task = _task(repo)
-    staged = store.staged_files(repo, task.path) if task else None
-    if task is None or staged is None:
+    if task is None:
         return HookAnswer(True)
-    files = task.editable_files(staged)
+    files = task.editable_files(store.staged_files(repo, index_file, task.path))
     head = store.head(repo)
     if head and files == task.editable_files(store.folder_files(repo, head, task.path)):
         return HookAnswer(True)
@@ -50,8 +50,8 @@ def prepare_commit_msg(path: Path, message_file: Path, source: str) -> HookAnswe
 
 def commit_msg(path: Path, message_file: Path) -> HookAnswer:
     """Refuse an `Avo-` block that is broken or that no record backs."""
-    message = message_file.read_bytes()
-    if b"\nAvo-" not in b"\n" + message:
+    message = message_file.read_text(encoding="utf-8", errors="replace")
+    if "\nAvo-" not in "\n" + message:
         return HookAnswer(True)
     repo = store.open_repository(path)
     problem = store.message_problem(repo, message)
@@ -94,7 +94,7 @@ def _notes(repo: store.Repository, task: Task, files: dict[str, bytes]) -> list[
         return [f"avogit: {task.path} changed and this kernel was never measured;",
                 "avogit: `avogit measure` after the commit does."]  # fmt: skip
     return [f"avogit: this kernel is candidate {known.oid[:10]}: {known.verdict},",
-            f"avogit: {interval(known.score)} {known.trailers.get('Avo-Baseline', '')}"
+            f"avogit: {known.score or 'no score'} {known.trailers.get('Avo-Baseline', '')}"
             f" on {known.trailers.get('Avo-Device', '')}"]  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def _measured_as(repo: store.Repository, task: Task, files: dict[str, bytes]) ->
         if not population.startswith(f"{task.name}-"):
             continue
         lineage = store.read_lineage(repo, population)
-        for candidate in reversed(lineage.candidates.values()):
+        for candidate in reversed(list(lineage.candidates.values())):
             theirs = task.editable_files(store.folder_files(repo, candidate.oid, task.path))
             if candidate.measured and theirs == files:
                 return candidate

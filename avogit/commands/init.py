@@ -50,10 +50,8 @@ def init(path: Path, task: str) -> Initialised:
 
 def _nothing_under_way(repo: store.Repository) -> None:
     """A merge or rebase in progress would swallow our commit into the user's."""
-    busy = [n for n in ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD")
-            if (repo.git_dir / n).exists()]  # fmt: skip
-    if busy:
-        raise AvogitError(f"a merge or rebase is under way here ({busy[0]}): finish it first")
+    if busy := store.under_way(repo):
+        raise AvogitError(f"a merge or rebase is under way here ({busy}): finish it first")
     if store.branch(repo) is None:
         raise AvogitError("HEAD is detached: `git switch BRANCH` first, init commits to a branch")
 

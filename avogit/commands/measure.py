@@ -98,7 +98,7 @@ def _judge(evaluation: Evaluation, tolerance: float) -> Bisected:
         BisectVerdict.SLOWER: "slower",
         BisectVerdict.SKIP: "undecided",
     }
-    text = f"{words[verdict]}: {ratio.value:.3f}x ({ratio.low:.3f} to {ratio.high:.3f})"
+    text = f"{words[verdict]}: {ratio}"
     return Bisected(verdict, text, evaluation)
 
 

@@ -118,5 +118,5 @@ def gain(candidate: Candidate, lineage: Lineage) -> float | None:
 
 
 def interval(ratio: Ratio | None) -> str:
-    """`1.057x (1.054 to 1.060)`, or a dash."""
-    return f"{ratio.value:.3f}x ({ratio.low:.3f} to {ratio.high:.3f})" if ratio else "-"
+    """A ratio with its interval, or a dash."""
+    return str(ratio) if ratio else "-"

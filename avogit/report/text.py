@@ -101,7 +101,7 @@ def log_text(result: Log) -> str:
     live = {head.oid for head in lineage.heads}
     champions = {c.oid for c in lineage.champions}
     rows = []
-    for candidate in reversed(lineage.candidates.values()):
+    for candidate in reversed(list(lineage.candidates.values())):
         marks = ("*" if candidate.oid in live else "") + ("!" if candidate.oid in champions else "")
         change = gain(candidate, lineage)
         rows.append(
@@ -209,7 +209,7 @@ def restore_text(result: Restored) -> str:
 def fsck_text(result: Checked) -> str:
     if not result.problems:
         return f"{result.candidates} candidates, no problem found"
-    lines = [f"{p.level}: {p.where}: {p.what}; {p.remedy}".rstrip("; ") for p in result.problems]
+    lines = [f"{p.severity}: {p.where}: {p.what}; {p.remedy}".rstrip("; ") for p in result.problems]
     return "\n".join([*lines, f"{result.candidates} candidates, {len(lines)} findings"])
 
 

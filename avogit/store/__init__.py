@@ -8,16 +8,38 @@ from __future__ import annotations
 
 from avogit.store.archive import add_base, pruner, repair, restore, retire
 from avogit.store.champions import tag_champion
+from avogit.store.claims import line_problems, message_problem
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.fsck import Problem, fsck
 from avogit.store.lineage import lineage_json_lines, read_lineage
-from avogit.store.locks import stale_locks
+from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.population import population_name, populations
 from avogit.store.records_log import read_blob, read_record, records
 from avogit.store.remotes import missing_refs_hint
-from avogit.store.repository import Repository, branch, head, open_repository, resolve, tree_of
+from avogit.store.repository import Repository, open_repository
+from avogit.store.revisions import branch, head, resolve, tree_of
 from avogit.store.trees import folder_files, tree_violations, with_files
+from avogit.store.user import (
+    changed,
+    commit_paths,
+    config_value,
+    git_version,
+    set_reading_aids,
+    staged_files,
+    under_way,
+)
+from avogit.store.users import (
+    changed,
+    commit_paths,
+    config_value,
+    git_version,
+    message_of,
+    set_reading_aids,
+    staged_files,
+    under_way,
+)
+from avogit.store.verify import line_problems, message_of, message_problem
 from avogit.store.writer import Writer, writer
 
 __all__ = [
@@ -28,13 +50,20 @@ __all__ = [
     "Writer",
     "add_base",
     "branch",
+    "changed",
+    "commit_paths",
+    "config_value",
     "evaluation_bytes",
     "evaluation_from_json",
     "evaluation_to_json",
     "folder_files",
     "fsck",
+    "git_version",
     "head",
+    "line_problems",
     "lineage_json_lines",
+    "message_of",
+    "message_problem",
     "missing_refs_hint",
     "open_repository",
     "population_name",
@@ -44,14 +73,18 @@ __all__ = [
     "read_lineage",
     "read_record",
     "records",
+    "remove_stale_locks",
     "repair",
     "resolve",
     "restore",
     "retire",
+    "set_reading_aids",
+    "staged_files",
     "stale_locks",
     "tag_champion",
     "tree_of",
     "tree_violations",
+    "under_way",
     "with_files",
     "writer",
 ]
