@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from avogit.store.archive import add_base, pruner, repair, restore, retire
 from avogit.store.champions import tag_champion
-from avogit.store.claims import line_problems, message_problem
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.fsck import Problem, fsck
@@ -25,16 +24,6 @@ from avogit.store.user import (
     commit_paths,
     config_value,
     git_version,
-    set_reading_aids,
-    staged_files,
-    under_way,
-)
-from avogit.store.users import (
-    changed,
-    commit_paths,
-    config_value,
-    git_version,
-    message_of,
     set_reading_aids,
     staged_files,
     under_way,

@@ -13,10 +13,11 @@ from typing import Any
 
 from avogit.store import lineage, message, rows, trailers
 from avogit.store.population import chain_patterns, populations
-from avogit.store.record_checks import Finding, check_records
+from avogit.store.record_checks import Finding, check_records, differences
 from avogit.store.refs import read_refs
 from avogit.store.repository import Repository
 from avogit.store.rows import LogEntry
+from avogit.store.walk import walk
 
 _SHAPES = (
     re.compile(r"refs/heads/avo/[^/]+/g\d{4,}-[0-9a-f]{10}(-r\d+)?"),
@@ -24,7 +25,6 @@ _SHAPES = (
     re.compile(r"refs/avo/archive/[^/]+/[a-z0-9-]+"),
     re.compile(r"refs/avo/base/[^/]+/[0-9a-f]{10}"),
 )
-_STATED = re.compile(r", (\d+\.\d{3})x ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def fsck(repo: Repository) -> tuple[Problem, ...]:
 
 def _check_population(repo: Repository, population: str) -> Iterator[Problem]:
     refs = lineage.read_refs(repo, population)
-    walked = lineage.walk(repo, refs.tips, frozenset(), refs.bases)
+    walked = walk(repo, refs.tips, refs.bases)
     commits = {entry.oid: entry for entry in walked}
     tried: set[str] = set()
     for ref, tip in read_refs(repo, *chain_patterns("tried", population)).items():
@@ -137,11 +137,7 @@ def _check_numbers(row: Mapping[str, Any], findings: Mapping[str, Finding]) -> I
             "missing record", f"{row['oid']}: {name or 'none named'}", "fetch refs/avo/records/*"
         )
         return
-    told = {key: block.get(key, "") for key in finding.trailers}
-    wrong = [key for key, value in finding.trailers.items() if told[key] != value]
-    stated = _STATED.search(row["subject"])
-    if stated and finding.stated and stated[1] != finding.stated:
-        wrong.append("the subject")
+    wrong = differences(finding, block, row["subject"])
     if wrong:
         yield Problem(
             "forged message", f"{row['oid']}: {', '.join(wrong)} differs from its record",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,12 +84,26 @@ class GitFailed(AvogitError):
 
 def call(cwd: Path, *arguments: str, stdin: bytes = b"") -> Result:
     """Run git to its end, whatever its exit status."""
-    process = _start(cwd, arguments)
+    return _finish(_start(cwd, [*_OPTIONS, *arguments], _ENVIRONMENT), stdin)
+
+
+def ordinary(cwd: Path, *arguments: str, index_file: str = "") -> Result:
+    """Run git as its user would, with their hooks and signing: for `init` and their config."""
+    index = {"GIT_INDEX_FILE": index_file} if index_file else {}
+    return _finish(_start(cwd, arguments, {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **index}))
+
+
+def start_batch(cwd: Path) -> Any:
+    """A `git cat-file --batch` that answers until its input is closed."""
+    return _start(cwd, [*_OPTIONS, "cat-file", "--batch"], _ENVIRONMENT)
+
+
+def _finish(process: Any, stdin: bytes = b"") -> Result:
     try:
         out, error = process.communicate(stdin)
         return Result(process.returncode, out, error.decode("utf-8", "replace"))
     finally:
-        _end(process)
+        end(process)
 
 
 def run(cwd: Path, *arguments: str, stdin: bytes = b"") -> bytes:
@@ -108,7 +122,7 @@ def line(cwd: Path, *arguments: str) -> str:
 @contextlib.contextmanager
 def stream(cwd: Path, *arguments: str, stdin: bytes = b"") -> Iterator[Iterator[bytes]]:
     """What git prints, in chunks as they come. A reader that stops early ends the process."""
-    process = _start(cwd, arguments)
+    process = _start(cwd, [*_OPTIONS, *arguments], _ENVIRONMENT)
     try:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(stdin)
@@ -118,7 +132,7 @@ def stream(cwd: Path, *arguments: str, stdin: bytes = b"") -> Iterator[Iterator[
         if process.wait() != 0:
             raise GitFailed(arguments[0], process.returncode, error)
     finally:
-        _end(process)
+        end(process)
 
 
 def forget_hook_variables() -> None:
@@ -136,15 +150,15 @@ def runner(cwd: Path) -> Git:
     return Git(str(cwd))
 
 
-def _start(cwd: Path, arguments: tuple[str, ...]) -> Any:
+def _start(cwd: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Any:
     forget_hook_variables()
     command_runner = runner(cwd)
-    command = [command_runner.GIT_PYTHON_GIT_EXECUTABLE or "git", *_OPTIONS, *arguments]
+    command = [command_runner.GIT_PYTHON_GIT_EXECUTABLE or "git", *arguments]
     from git.exc import GitCommandNotFound
 
     try:
         guarded = command_runner.execute(
-            command, istream=subprocess.PIPE, as_process=True, shell=False, env=_ENVIRONMENT
+            command, istream=subprocess.PIPE, as_process=True, shell=False, env=environment
         )
     except GitCommandNotFound as error:
         raise AvogitError("git cannot be started: install git 2.30 or later") from error
@@ -153,7 +167,7 @@ def _start(cwd: Path, arguments: tuple[str, ...]) -> Any:
     return process
 
 
-def _end(process: Any) -> None:
+def end(process: Any) -> None:
     """No process and no pipe of ours outlives its call."""
     if process.poll() is None:
         process.kill()

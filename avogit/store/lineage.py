@@ -7,15 +7,16 @@ and what is pruned comes from refs that a clone gets, so every clone gives the s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Champion, Head, Lineage
-from avogit.store import cache, git, rows
+from avogit.store import cache, git, reader, rows
 from avogit.store.population import checked_name, lineage_patterns
 from avogit.store.repository import Repository
 from avogit.store.rows import Grave, LogEntry
+from avogit.store.walk import walk, walk_few
 
 _ATTEMPTS = 8
 _REF_FORMAT = (
@@ -96,20 +97,8 @@ def read_refs(repo: Repository, population: str) -> Refs:
     return Refs(tuple(heads), tuple(champions), frozenset(tips), frozenset(bases))
 
 
-def walk(
-    repo: Repository, tips: frozenset[str], known: frozenset[str], bases: frozenset[str]
-) -> Iterator[LogEntry]:
-    """Every commit reachable from `tips`, without what `known` and the bases hold."""
-    wanted = "".join([*(f"{oid}\n" for oid in tips), *(f"^{oid}\n" for oid in known | bases)])
-    arguments = ("log", "-z", "--no-color", "--no-show-signature", rows.LOG_FORMAT, "--stdin")
-    if not tips:
-        return
-    with git.stream(repo.cwd, *arguments, stdin=wanted.encode()) as chunks:
-        yield from rows.parse_log(chunks)
-
-
 def new_candidates(
-    found: Iterator[LogEntry], population: str
+    found: Iterable[LogEntry], population: str
 ) -> tuple[list[dict[str, object]], list[Grave], set[str]]:
     """Rows, graves, and every parent that was named, of the commits of a walk."""
     values: list[dict[str, object]] = []
@@ -125,7 +114,7 @@ def new_candidates(
 
 def _refreshed(repo: Repository, population: str, refs: Refs, seen: Snapshot | None) -> Snapshot:
     with cache.connect(repo, population) as connection:
-        before, values, buried = _fill(repo, population, connection, refs)
+        before, values, buried = _fill(repo, population, connection, refs, seen)
         if seen is None or seen.tips != before:
             lines = cache.lines(connection)
             found = {oid: rows.candidate(cache.decode(line)) for oid, line in lines}
@@ -138,7 +127,11 @@ def _refreshed(repo: Repository, population: str, refs: Refs, seen: Snapshot | N
 
 
 def _fill(
-    repo: Repository, population: str, connection: sqlite3.Connection, refs: Refs
+    repo: Repository,
+    population: str,
+    connection: sqlite3.Connection,
+    refs: Refs,
+    seen: Snapshot | None = None,
 ) -> tuple[frozenset[str], list[dict[str, object]], list[Grave]]:
     """Bring the cache up to these refs; gives the tips before, and what was added."""
     for _ in range(_ATTEMPTS):
@@ -146,11 +139,9 @@ def _fill(
         if known == refs.tips:
             return known, [], []
         usable = _existing(repo, known - refs.tips) | (known & refs.tips)
-        found = new_candidates(
-            walk(repo, refs.tips - known, usable, refs.bases) if refs.tips - known else iter(()),
-            population,
-        )
-        values, buried, parents = found
+        near = seen if seen is not None and seen.tips == known else None
+        found = _new_commits(repo, refs, usable, near)
+        values, buried, parents = new_candidates(found, population)
         if usable != known or not _all_held(repo, known - refs.tips - parents, refs.tips):
             cache.clear(connection)
             continue
@@ -159,13 +150,20 @@ def _fill(
     raise AvogitError("the lineage kept changing while it was read: try again")
 
 
+def _new_commits(
+    repo: Repository, refs: Refs, known: frozenset[str], near: Snapshot | None
+) -> Iterable[LogEntry]:
+    """What the refs hold beyond `known`: read one by one where it is little, else by a log."""
+    tips, without = refs.tips - known, known | refs.bases
+    few = walk_few(repo, tips, (without, near.candidates)) if near else None
+    return few if few is not None else walk(repo, tips, without)
+
+
 def _existing(repo: Repository, oids: frozenset[str]) -> frozenset[str]:
     """Those of the ids that still name an object here."""
     if not oids:
         return frozenset()
-    asked = "".join(f"{oid}\n" for oid in oids).encode()
-    out = git.run(repo.cwd, "cat-file", "--batch-check=%(objectname)", stdin=asked).decode()
-    return frozenset(oid for oid in out.split("\n") if oid in oids)
+    return frozenset(item[0] for item in reader.read_objects(repo, sorted(oids)) if item)
 
 
 def _all_held(repo: Repository, old: frozenset[str], tips: frozenset[str]) -> bool:

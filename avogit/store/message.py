@@ -140,7 +140,7 @@ def _trailers(entry: Entry, population: str, record: str) -> list[tuple[str, str
         ("Avo-Verdict", str(found.verdict)),
         ("Avo-Failure", one_line(found.reason)),
         ("Avo-Tree", entry.tree),
-        *_score_trailers(found),
+        *score_trailers(found),
         ("Avo-Baseline", found.baseline),
         ("Avo-Device", found.device),
         ("Avo-Operator", entry.operator),
@@ -152,7 +152,8 @@ def _trailers(entry: Entry, population: str, record: str) -> list[tuple[str, str
     return clean(pairs)
 
 
-def _score_trailers(evaluation: Evaluation) -> list[tuple[str, str]]:
+def score_trailers(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """A score as trailers: the total, its interval, each workload, and against the parent."""
     if evaluation.score is None:
         return []
     by_workload = (

@@ -114,30 +114,6 @@ def parse_tree(data: bytes, object_format: str) -> dict[str, TreeEntry]:
     return entries
 
 
-def read_objects(repo: Repository, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
-    """(type, content) of every named object, None where there is none; one process."""
-    if not names:
-        return []
-    for name in names:
-        if "\n" in name:
-            raise ValueError(f"git cannot be asked for {name!r}")
-    asked = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
-    out = git.run(repo.cwd, "cat-file", "--batch", stdin=asked)
-    found: list[tuple[str, bytes] | None] = []
-    at = 0
-    for _ in names:
-        end = out.index(b"\n", at)
-        words = out[at:end].rsplit(b" ", 2)
-        at = end + 1
-        if words[-1] in (b"missing", b"ambiguous"):
-            found.append(None)
-            continue
-        size = int(words[2])
-        found.append((words[1].decode(), out[at : at + size]))
-        at += size + 1
-    return found
-
-
 def _sort_key(name: str, mode: str) -> bytes:
     raw = name.encode("utf-8", "surrogateescape")
     return raw + b"/" if mode == TREE else raw

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics as middle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from avogit.errors import AvogitError
-from avogit.records import BASELINE, CANDIDATE, Evaluation, Ratio, Status
-from avogit.store import documents, message, objects
+from avogit.records import BASELINE, CANDIDATE, Evaluation, Ratio
+from avogit.store import documents, message, reader
 from avogit.store.records_log import RECORD, RecordCommit, record_commits
 from avogit.store.repository import Repository
 
-_BATCH = 100
 _TOLERANCE = 1e-6
+_STATED = re.compile(r", (\d+\.\d{3})x [^,]*$")
 
 Complaint = tuple[str, str, str]  # what, where, remedy
 
@@ -37,12 +38,9 @@ def check_records(repo: Repository, population: str) -> tuple[dict[str, Finding]
     commits = list(record_commits(repo, population))
     findings: dict[str, Finding] = {}
     complaints: list[Complaint] = []
-    for at in range(0, len(commits), _BATCH):
-        batch = commits[at : at + _BATCH]
-        documents_found = objects.read_objects(repo, [f"{c.commit}:{RECORD}" for c in batch])
-        for commit, blob in zip(batch, documents_found, strict=True):
-            for complaint in _check(repo, commit, blob[1] if blob else b"", findings):
-                complaints.append(complaint)
+    found = reader.read_objects(repo, [f"{commit.commit}:{RECORD}" for commit in commits])
+    for commit, blob in zip(commits, found, strict=True):
+        complaints += _check(repo, commit, blob[2] if blob else b"", findings)
     return findings, complaints
 
 
@@ -62,16 +60,15 @@ def _check(
     except (AvogitError, KeyError, TypeError) as error:
         yield f"unreadable record ({error})", where, "a newer avogit may read it"
         return
-    blobs = objects.read_objects(repo, [f"{commit.commit}:{name}" for name in names])
-    for name, blob in zip(names, blobs, strict=True):
+    asked = [f"{commit.commit}:{name}" for name in names]
+    blobs = dict(zip(names, reader.read_objects(repo, asked), strict=True))
+    for name, blob in blobs.items():
         told = document["blobs"][name]["sha256"]
-        if blob is None or documents.sha256(blob[1]) != f"sha256:{told}":
+        if blob is None or documents.sha256(blob[2]) != f"sha256:{told}":
             yield f"{name} differs from its hash", where, "restore its chain from a clone"
     if found is not None:
-        raw = next(
-            (b[1] for n, b in zip(names, blobs, strict=True) if n == documents.RAW and b), b""
-        )
-        yield from _check_score(found, raw, where)
+        raw = blobs.get(documents.RAW)
+        yield from _check_score(found, raw[2] if raw else b"", where)
         if commit.kind == "evaluation":
             findings[commit.name] = _finding(payload, found)
 
@@ -104,13 +101,29 @@ def _block_ratio(arms: Mapping[str, Sequence[float]]) -> float:
     return middle.median(math.log(rival / mine) for rival, mine in pairs)
 
 
+def finding_of(payload: Mapping[str, Any]) -> Finding | None:
+    """What the message of a recorded candidate must say; None for a record of another kind."""
+    if "status" not in payload or not payload.get("evaluation"):
+        return None
+    return _finding(payload, documents.evaluation_from_json(payload["evaluation"]))
+
+
+def differences(finding: Finding, block: Mapping[str, str], subject: str) -> list[str]:
+    """The parts of a message that are not as its record has them."""
+    wrong = [key for key, value in finding.trailers.items() if block.get(key, "") != value]
+    stated = _STATED.search(subject)
+    if stated and finding.stated and stated[1] != finding.stated:
+        wrong.append("the subject")
+    return wrong
+
+
 def _finding(payload: Mapping[str, Any], found: Evaluation) -> Finding:
     told = {
-        "Avo-Status": str(Status(payload["status"])),
+        "Avo-Status": str(payload["status"]),
         "Avo-Verdict": str(found.verdict),
         "Avo-Tree": found.tree,
-        "Avo-Score": message.number(found.score.value) if found.score else "",
-        "Avo-Score-CI": message.interval(found.score) if found.score else "",
+        **dict.fromkeys(("Avo-Score", "Avo-Score-CI", "Avo-Score-Workloads"), ""),
+        **dict(message.score_trailers(found)),
     }
     return Finding(told, f"{found.score.value:.3f}" if found.score else "")
 

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from avogit.errors import AvogitError
-from avogit.store import documents, git, message, objects, rows, trailers
+from avogit.store import documents, git, message, reader, rows, trailers
 from avogit.store.documents import Document
 from avogit.store.objects import REGULAR, NewObjects, TreeEntry
-from avogit.store.population import chain_patterns
+from avogit.store.population import chain_patterns, checked_name
 from avogit.store.repository import Repository
 
 RECORD = "record.json"
 _BLOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
-_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,10 @@ def add_record(
 def record_commits(repo: Repository, population: str, only: str = "") -> Iterator[RecordCommit]:
     """The population's records, newest first; `only` the one of that name."""
     refs = git.line(
-        repo.cwd, "for-each-ref", "--format=%(objectname)", *chain_patterns("records", population)
+        repo.cwd,
+        "for-each-ref",
+        "--format=%(objectname)",
+        *chain_patterns("records", checked_name(population)),
     ).split()
     if not refs:
         return
@@ -78,22 +80,17 @@ def read_blob(repo: Repository, population: str, sha: str, name: str) -> bytes:
         raise AvogitError(
             f"record {sha[:19]} of {population} is not here: fetch refs/avo/* or run `avogit fsck`"
         )
-    (blob,) = objects.read_objects(repo, [f"{found.commit}:{name}"])
+    blob = reader.read_object(repo, f"{found.commit}:{name}")
     if blob is None:
         raise AvogitError(f"record {sha[:19]} holds no {name}")
-    return blob[1]
+    return blob[2]
 
 
 def records(repo: Repository, population: str) -> Iterator[dict[str, Any]]:
     """Every record of a population, newest first, each with its `name`."""
-    for batch in _batches(list(record_commits(repo, population))):
-        found = objects.read_objects(repo, [f"{item.commit}:{RECORD}" for item in batch])
-        for item, blob in zip(batch, found, strict=True):
-            if blob is not None:
-                document = documents.parse_document(blob[1], f"record {item.name[:19]}")
-                yield document | {"name": item.name}
-
-
-def _batches(found: list[RecordCommit]) -> Iterator[list[RecordCommit]]:
-    for at in range(0, len(found), _BATCH):
-        yield found[at : at + _BATCH]
+    commits = list(record_commits(repo, population))
+    found = reader.read_objects(repo, [f"{item.commit}:{RECORD}" for item in commits])
+    for item, blob in zip(commits, found, strict=True):
+        if blob is not None:
+            document = documents.parse_document(blob[2], f"record {item.name[:19]}")
+            yield document | {"name": item.name}

@@ -11,6 +11,7 @@ import re
 _KEY = re.compile(r"([A-Za-z0-9-]+)[ \t]*:")
 _SPACE = " \t\r\n"  # git's own isspace, whatever Unicode says
 _GIT_MADE = ("Signed-off-by: ", "(cherry picked from commit ")
+_SCISSORS = "# ------------------------ >8 ------------------------"
 _PLAIN = re.compile(r"(?:[A-Za-z0-9-]+: \S.*\n)+")
 
 
@@ -50,8 +51,8 @@ def _block(lines: list[str]) -> list[str]:
 
 
 def _end(lines: list[str]) -> int:
-    """Where the message ends for git: before trailing blank lines and comments."""
-    end = len(lines)
+    """Where the message ends for git: before a verbose diff, trailing blanks and comments."""
+    end = next((n for n, text in enumerate(lines) if text == _SCISSORS), len(lines))
     while end and (_blank(lines[end - 1]) or lines[end - 1].startswith("#")):
         end -= 1
     return end

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from avogit.errors import AvogitError
-from avogit.store import git, objects
+from avogit.store import git, objects, reader
 from avogit.store.objects import GITLINK, REGULAR, SYMLINK, TREE, NewObjects, TreeEntry
 from avogit.store.repository import Repository
 
@@ -20,20 +20,24 @@ _KINDS = {SYMLINK: "symlink", GITLINK: "gitlink", TREE: "folder"}
 
 def folder_files(repo: Repository, tree_or_commit: str, folder: str) -> dict[str, bytes]:
     """Every regular file below a folder, by its path relative to it. Links are left out."""
-    folder = folder.strip("/")
-    where = [f"{folder}/"] if folder else []
-    out = git.run(
-        repo.cwd, "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree_or_commit,
-        "--", *where,
-    )  # fmt: skip
-    oids = {}
-    for entry in out.decode("utf-8", "surrogateescape").split("\0")[:-1]:
-        meta, path = entry.split("\t", 1)
-        mode, _kind, oid = meta.split(" ")
-        if mode.startswith("100"):
-            oids[path[len(folder) + 1 if folder else 0 :]] = oid
-    contents = objects.read_objects(repo, list(oids.values()))
-    return {name: found[1] for name, found in zip(oids, contents, strict=True) if found}
+    found = reader.read_object(repo, _spec(tree_or_commit, folder))
+    if found is None or found[1] != "tree":
+        return {}
+    oids: dict[str, str] = {}
+    below = {"": found}
+    while below:  # a level of folders at a time
+        folders: dict[str, str] = {}
+        for prefix, item in below.items():
+            for name, entry in objects.parse_tree(item[2], repo.object_format).items():
+                if entry.mode == TREE:
+                    folders[f"{prefix}{name}/"] = entry.oid
+                elif entry.mode.startswith("100"):
+                    oids[prefix + name] = entry.oid
+        contents = reader.read_objects(repo, list(folders.values()))
+        below = {path: item for path, item in zip(folders, contents, strict=True) if item}
+    names = sorted(oids)
+    contents = reader.read_objects(repo, [oids[name] for name in names])
+    return {name: item[2] for name, item in zip(names, contents, strict=True) if item}
 
 
 def with_files(repo: Repository, tree: str, folder: str, files: Mapping[str, bytes]) -> str:
@@ -110,15 +114,23 @@ def _huge(repo: Repository, blobs: Mapping[str, str]) -> list[str]:
 def _read_folders(
     repo: Repository, tree: str, folders: list[str]
 ) -> dict[str, dict[str, TreeEntry]]:
-    found = objects.read_objects(repo, [f"{tree}:{path}" if path else tree for path in folders])
+    found = reader.read_objects(repo, [_spec(tree, path) for path in folders])
     trees = {}
     for path, item in zip(folders, found, strict=True):
-        if item is not None and item[0] != "tree":
-            raise AvogitError(f"{path or tree} is a {item[0]} there, not a folder")
+        if item is not None and item[1] != "tree":
+            raise AvogitError(f"{path or tree} is a {item[1]} there, not a folder")
         if item is None and path == "":
             raise AvogitError(f"{tree} names no tree here")
-        trees[path] = objects.parse_tree(item[1], repo.object_format) if item else {}
+        trees[path] = objects.parse_tree(item[2], repo.object_format) if item else {}
     return trees
+
+
+def _spec(tree_or_commit: str, folder: str) -> str:
+    """The name by which git knows a folder's tree."""
+    folder = folder.strip("/")
+    if "\n" in folder:
+        raise AvogitError(f"{folder!r}: a line break in a path is not supported")
+    return f"{tree_or_commit}:{folder}" if folder else f"{tree_or_commit}^{{tree}}"
 
 
 def _put(entries: dict[str, TreeEntry], name: str, oid: str, path: str) -> None:

@@ -1,7 +1,7 @@
 """What avogit does in the user's own name: `init`'s one commit, and reading what they staged.
 
-Owns the few git calls that must run as the user's do: with their hooks, signing and config.
-Everything else in the store goes through `git`, which switches all of that off.
+Owns the few git calls that must run as the user's do, with their hooks, signing and config.
+Everything else in the store goes through `git.run`, which switches all of that off.
 """
 
 from __future__ import annotations
@@ -10,81 +10,90 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avogit.errors import AvogitError
-from avogit.store import git
-from avogit.store.repository import Repository, head
+from avogit.store import git, reader
+from avogit.store.repository import Repository
+from avogit.store.revisions import head
 
-_UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
-_READING_AIDS = (
-    # `git log --pretty=avo` shows scores; avogit's own refs do not clutter decorations.
-    ("pretty.avo", "%C(auto)%h %>(8)%(trailers:key=Avo-Score,valueonly,separator=%x20) %s"),
-    ("log.excludeDecoration", "refs/avo/"),
+_BUSY = (
+    ("MERGE_HEAD", "merge"),
+    ("rebase-merge", "rebase"),
+    ("rebase-apply", "rebase"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+    ("BISECT_LOG", "bisect"),
 )
+_AIDS = {
+    "pretty.avo": "%C(auto)%h %>(8)%(trailers:key=Avo-Score,valueonly,separator=%x20) %s",
+    "log.excludeDecoration": "refs/avo/",
+}
+
+
+def git_version() -> str:
+    """`git version x.y.z`."""
+    return git.line(Path("/"), "version")
+
+
+def config_value(repo: Repository, name: str) -> str:
+    """A setting as the user's git has it; empty where it is unset."""
+    found = git.ordinary(repo.cwd, "config", "--get", name)
+    return found.out.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def set_reading_aids(repo: Repository) -> None:
+    """`git log --pretty=avo`, and decorations without avogit's own refs. Kept if set already."""
+    for name, value in _AIDS.items():
+        if not config_value(repo, name):
+            _checked(git.ordinary(repo.cwd, "config", "--local", name, value), "config")
 
 
 def under_way(repo: Repository) -> str:
-    """The merge, rebase or like that the user has not finished; empty where there is none."""
-    folder = Path(git.line(repo.cwd, "rev-parse", "--absolute-git-dir"))
-    return next((name for name in _UNDER_WAY if (folder / name).exists()), "")
+    """What the user is in the middle of (merge, rebase, ...); empty for nothing."""
+    paths = git.line(
+        repo.cwd, "rev-parse", *(word for name, _ in _BUSY for word in ("--git-path", name))
+    )
+    found = zip(paths.splitlines(), (what for _, what in _BUSY), strict=True)
+    return next((what for path, what in found if (repo.cwd / path).exists()), "")
 
 
 def changed(repo: Repository, paths: Sequence[str]) -> bool:
-    """Whether these paths differ from HEAD, untracked files counted."""
-    return bool(git.run(repo.cwd, "status", "--porcelain", "-z", "-uall", "--", *paths))
+    """Whether HEAD lacks these paths as they stand in the working tree."""
+    found = git.run(
+        repo.cwd, "--literal-pathspecs", "status", "--porcelain", "-z", "-uall", "--", *paths
+    )
+    return found != b""
 
 
 def commit_paths(repo: Repository, paths: Sequence[str], message: str) -> str:
     """Commit these paths alone, as the user would; what else they staged stays staged."""
-    _as_user(repo, "add", "--", *paths)
-    _as_user(repo, "commit", "--quiet", "--message", message, "--", *paths)
+    _checked(git.ordinary(repo.cwd, "--literal-pathspecs", "add", "--", *paths), "add")
+    done = git.ordinary(
+        repo.cwd, "--literal-pathspecs", "commit", "-q", "-m", message, "--only", "--", *paths
+    )
+    if done.status != 0:
+        git.ordinary(repo.cwd, "--literal-pathspecs", "reset", "-q", "--", *paths)
+        _checked(done, "commit")
     oid = head(repo)
     if oid is None:
-        raise AvogitError("git said that it committed, and HEAD has no commit: look at `git log`")
+        raise AvogitError("git committed and HEAD names no commit: `git status` says more")
     return oid
 
 
-def config_value(repo: Repository, name: str) -> str:
-    """A value of the user's git config; empty where it is not set."""
-    found = git.runner(repo.cwd).execute(
-        ["git", "config", "--get", name], with_exceptions=False, with_extended_output=True
-    )
-    return str(found[1]).strip()
-
-
-def set_reading_aids(repo: Repository) -> None:
-    """Local config that makes plain `git log` pleasant; a value of the user's is kept."""
-    for name, value in _READING_AIDS:
-        if not config_value(repo, name):
-            _as_user(repo, "config", "--local", name, value)
-
-
 def staged_files(repo: Repository, index_file: str | None, folder: str) -> dict[str, bytes]:
-    """What the commit that git is making will hold below a folder (its index file, as told)."""
-    arguments = ("ls-files", "--stage", "-z", "--", folder)
-    runner = git.runner(repo.cwd)
-    environment = {"GIT_INDEX_FILE": index_file} if index_file else {}
-    listed = runner.execute(["git", *arguments], env=environment, stdout_as_string=False)
-    entries = bytes(listed).split(b"\0")
-    found = {}
-    for entry in filter(None, entries):
-        meta, _, path = entry.partition(b"\t")
-        mode, oid, _stage = meta.decode().split()
-        name = path.decode("utf-8", "surrogateescape").removeprefix(f"{folder}/")
-        if mode.startswith("100"):
-            found[name] = git.run(repo.cwd, "cat-file", "blob", oid)
-    return found
+    """The files of a folder as an index holds them; a hook's index is named by its caller."""
+    index = str((Path.cwd() / index_file).resolve()) if index_file else ""
+    asked = ("--literal-pathspecs", "ls-files", "--full-name", "-s", "-z", "--", f"{folder}/")
+    found = git.ordinary(repo.cwd, *asked, index_file=index)
+    _checked(found, "ls-files")
+    oids = {}
+    for entry in found.out.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+        meta, path = entry.split("\t", 1)
+        mode, oid, stage = meta.split(" ")
+        if mode.startswith("100") and stage == "0":
+            oids[path[len(folder) + 1 :]] = oid
+    contents = reader.read_objects(repo, list(oids.values()))
+    return {name: item[2] for name, item in zip(oids, contents, strict=True) if item}
 
 
-def git_version() -> str:
-    """`git version 2.39.5`."""
-    return git.line(Path.cwd(), "version")
-
-
-def _as_user(repo: Repository, *arguments: str) -> None:
-    """Run git with the user's hooks, signing and config; its refusal is told in its words."""
-    git.forget_hook_variables()
-    status, out, error = git.runner(repo.cwd).execute(
-        ["git", *arguments], with_exceptions=False, with_extended_output=True
-    )
-    if status != 0:
-        words = " ".join(f"{error} {out}".split())[:600] or "it gave no reason"
-        raise AvogitError(f"`git {arguments[0]}` did not go through: {words}")
+def _checked(result: git.Result, command: str) -> None:
+    if result.status != 0:
+        raise git.GitFailed(command, result.status, result.error or result.out.decode())

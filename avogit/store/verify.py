@@ -6,64 +6,69 @@ Owns those two questions. Leaves the records to `record_checks` and the whole po
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from avogit.store import git, rows, trailers
-from avogit.store.population import populations
-from avogit.store.record_checks import Finding, check_records
+from avogit.errors import AvogitError
+from avogit.store import git, records_log, refs, rows, trailers
+from avogit.store.population import chain_patterns, populations
+from avogit.store.record_checks import differences, finding_of
 from avogit.store.repository import Repository
+from avogit.store.walk import walk
 
-# Copied text may name any tree: its numbers speak of `Avo-Tree`, wherever it stands.
-_TOLD = ("Avo-Verdict", "Avo-Tree", "Avo-Score", "Avo-Score-CI")
+_NEEDED = ("Avo-Format", "Avo-Population", "Avo-Status", "Avo-Tree", "Avo-Evaluation")
+
+
+def message_problem(repo: Repository, message: str) -> str | None:
+    """Why an `Avo-` block is not one that avogit wrote; None where its record backs it.
+
+    A message that a cherry-pick, an amend or a rebase carries along is backed like any other:
+    its `Avo-Tree` says which tree the numbers are about.
+    """
+    pairs = trailers.parse(message)
+    block = {key: value for key, value in pairs if key.startswith("Avo-")}
+    if not block:
+        return "its last paragraph is not made of trailers alone, so git reads none of them"
+    if len(block) != sum(key.startswith("Avo-") for key, _ in pairs):
+        return "a key stands there twice"
+    missing = [key for key in _NEEDED if key not in block]
+    if missing:
+        return f"{missing[0]} is missing"
+    wrong = _against_record(repo, block, message.lstrip("\n").split("\n", 1)[0])
+    return f"{wrong[0]} differs from its record" if wrong else None
+
+
+def line_problems(repo: Repository, oid: str) -> list[str]:
+    """What is wrong with the measured candidates on a line, from its tip to the user's commits."""
+    found = []
+    for population in populations(repo):
+        bases = refs.read_refs(repo, *chain_patterns("base", population)).values()
+        if any(refs.read_refs(repo, *chain_patterns("records", population))):
+            found += list(_line_problems(repo, population, oid, set(bases)))
+    return found
 
 
 def message_of(repo: Repository, oid: str) -> str:
     """A commit's message."""
-    return git.line(repo.cwd, "log", "--no-walk", "--format=%B", oid)
+    return git.run(repo.cwd, "log", "-1", "--format=%B", oid, "--").decode("utf-8", "replace")
 
 
-def message_problem(repo: Repository, message: str) -> str | None:
-    """What is wrong with the `Avo-` block of a message; None where a record backs it."""
-    block = {k: v for k, v in trailers.parse(message) if k.startswith("Avo-")}
-    if not block:
-        return "it is not the message's last paragraph"
-    population = block.get("Avo-Population", "")
-    if population not in populations(repo):
-        return f"it names the population {population!r}, which is not here"
-    return _difference(block, _findings(repo, population))
+def _line_problems(repo: Repository, population: str, oid: str, bases: set[str]) -> Iterator[str]:
+    for entry in walk(repo, [oid], bases):
+        row = rows.row(entry, population)
+        if row is None or not row["measured"]:
+            continue
+        try:
+            wrong = _against_record(repo, row["trailers"], row["subject"])
+        except AvogitError as error:
+            wrong = [str(error)]
+        if wrong:
+            yield f"{entry.oid[:10]}: {', '.join(wrong)} differs from its record"
 
 
-def line_problems(repo: Repository, tip: str) -> list[str]:
-    """Measured commits of a line whose numbers differ from their records, a line each."""
-    problems = []
-    known: dict[str, Mapping[str, Finding]] = {}
-    for entry in _line(repo, tip):
-        block = dict(trailers.parse(entry.message))
-        population = block.get("Avo-Population")
-        if population is None or block.get("Avo-Tree") != entry.tree:
-            continue  # the user's own commit, or an unmeasured copy
-        if population not in known:
-            known[population] = _findings(repo, population)
-        if (problem := _difference(block, known[population])) is not None:
-            problems.append(f"{entry.oid[:10]}: {problem}")
-    return problems
-
-
-def _line(repo: Repository, tip: str) -> list[rows.LogEntry]:
-    """The commits from a line's tip down to where the user's branches begin."""
-    arguments = ("log", "-z", "--no-color", "--no-show-signature", rows.LOG_FORMAT, tip)
-    with git.stream(repo.cwd, *arguments, "--not", "--exclude=avo/*", "--branches", "--") as chunks:
-        return list(rows.parse_log(chunks))
-
-
-def _findings(repo: Repository, population: str) -> Mapping[str, Finding]:
-    return check_records(repo, population)[0]
-
-
-def _difference(block: Mapping[str, str], findings: Mapping[str, Finding]) -> str | None:
-    name = block.get("Avo-Evaluation", "")
-    finding = findings.get(name)
-    if finding is None:
-        return f"no record {name[:19] or 'is named'} backs it"
-    wrong = [key for key in _TOLD if block.get(key, "") != finding.trailers.get(key, "")]
-    return f"{', '.join(wrong)} differs from the record {name[:19]}" if wrong else None
+def _against_record(repo: Repository, block: Mapping[str, str], subject: str) -> list[str]:
+    try:
+        document = records_log.read_record(repo, block["Avo-Population"], block["Avo-Evaluation"])
+    except AvogitError:
+        return [f"Avo-Evaluation {block['Avo-Evaluation'][:19]} names no record here, so it"]
+    finding = finding_of(document["payload"])
+    return differences(finding, block, subject) if finding else []

@@ -10,7 +10,7 @@ from typing import Any
 
 from avogit.errors import AvogitError
 from avogit.records import Plan, Usage
-from avogit.store import documents, git, message, objects
+from avogit.store import documents, git, message, reader
 from avogit.store.entry import WorkInHand
 from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
 from avogit.store.population import chain_ref
@@ -51,24 +51,23 @@ def add_work(new: NewObjects, item: WorkInHand, population: str, time_s: int) ->
 
 def read_work(repo: Repository, tip: str) -> WorkInHand | None:
     """The work that a wip ref's commit holds; None where it is a finished candidate."""
-    commit, blob, tree = objects.read_objects(repo, [tip, f"{tip}:{_WORK}", f"{tip}:tree"])
-    if commit is None or blob is None or tree is None or not _is_work(commit[1]):
+    commit, blob, tree = reader.read_objects(repo, [tip, f"{tip}:{_WORK}", f"{tip}:tree"])
+    if commit is None or blob is None or tree is None or not _is_work(commit[2]):
         return None
-    document = documents.parse_document(blob[1], f"work in hand {tip[:10]}")
+    document = documents.parse_document(blob[2], f"work in hand {tip[:10]}")
     names: list[str] = document["attachments"]
-    found = objects.read_objects(repo, [f"{tip}:attachments/{n}" for n in range(len(names))])
-    oid = git.line(repo.cwd, "rev-parse", "--verify", "--quiet", f"{tip}:tree")
+    found = reader.read_objects(repo, [f"{tip}:attachments/{n}" for n in range(len(names))])
     try:
         return WorkInHand(
             parent=document["parent"],
-            tree=oid,
+            tree=tree[0],
             subject=document["subject"],
             operator=document["operator"],
             body=document["body"],
             plan=plan_from_json(document["plan"]),
             usage=usage_from_json(document["usage"]),
             violations=tuple(document["violations"]),
-            attachments={n: item[1] for n, item in zip(names, found, strict=True) if item},
+            attachments={n: item[2] for n, item in zip(names, found, strict=True) if item},
         )
     except (KeyError, TypeError) as error:
         raise AvogitError(f"work in hand {tip[:10]} cannot be read ({error})") from error

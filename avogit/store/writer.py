@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Status
-from avogit.store import documents, git, lineage, message, refs, rows, work
+from avogit.store import documents, git, lineage, message, refs, rows, walk, work
 from avogit.store.documents import make_document
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.lease import writer_lock
@@ -97,9 +97,8 @@ class Writer:
         seen = self.repo.memory.get(self.population)
         known = seen.candidates if isinstance(seen, lineage.Snapshot) else {}
         times = [known[oid].time_s for oid in parents if oid in known]
-        if unknown := [oid for oid in parents if oid not in known]:
-            out = git.line(self.repo.cwd, "log", "--no-walk", "--format=%ct", *unknown)
-            times += [int(word) for word in out.split()]
+        unknown = [oid for oid in parents if oid not in known]
+        times += [entry.time_s for entry in walk.read_commits(self.repo, unknown)]
         self._last_s = max(int(time.time()), self._last_s, *times)
         return self._last_s
 
