@@ -1,0 +1,86 @@
+"""Operators: what makes a child from a parent.
+
+Owns what an operator is given (`Context`), what it gives back (`Proposal`, `NoProposal`) and
+the registry. Leaves the verdict to `evaluation`, the decision to `acceptance`, and git to
+`store`: an operator reaches them through the callables of its context only. A person is the
+fourth operator, `manual`: the commands `checkout` and `submit` build that proposal.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from avogit.config import Config
+from avogit.errors import UsageError
+from avogit.records import Candidate, Evaluation, Lineage, Plan, Proposal, Status, Usage
+from avogit.task import Task
+
+MANUAL = "manual"
+OPERATORS: dict[str, str] = {
+    "tune": "avogit.operators.tune:vary",
+    "agent": "avogit.operators.agent:vary",
+    "command": "avogit.operators.command:vary",
+}
+
+
+class Evaluate(Protocol):
+    """The door to a verdict on a draft; the draft is recorded whatever the verdict."""
+
+    def __call__(
+        self, files: Mapping[str, bytes], subject: str, plan: Plan | None, parent: str, /
+    ) -> Evaluation:
+        """Evaluate these editable files as a child of `parent` (a commit id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that an operator may read and do in one step."""
+
+    task: Task
+    config: Config
+    lineage: Lineage
+    parent: Candidate
+    parent_files: Mapping[str, bytes]  # the parent's editable files
+    rng: random.Random
+    workdir: Path  # private and empty, outside the repository's tree; removed after the step
+    evaluate: Evaluate
+    read_files: Callable[[str], dict[str, bytes]]  # commit id -> every file of the task folder
+    progress: Callable[[str], None]
+    command: str | None = None  # `--command`, for the operator of that name
+
+
+@dataclass(frozen=True, slots=True)
+class NoProposal:
+    """An attempt that ended without a child, and the outcome's name (docs/operators.md)."""
+
+    outcome: str
+    detail: str
+    usage: Usage | None = None
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Operator(Protocol):
+    """One verb: each operator's module calls it `vary`."""
+
+    def __call__(self, context: Context, /) -> Proposal | NoProposal:
+        """Make a child of `context.parent`, or of another candidate, or say why not."""
+
+
+def load_operator(name: str) -> Operator:
+    """The operator of that name; only its own module is imported."""
+    if name not in OPERATORS:
+        known = ", ".join(OPERATORS)
+        raise UsageError(f"no operator is named `{name}`; known: {known}")
+    module, _, verb = OPERATORS[name].partition(":")
+    operator: Operator = getattr(importlib.import_module(module), verb)
+    return operator
+
+
+def on_a_line(candidate: Candidate) -> bool:
+    """Whether a child may have it as parent: it entered a line, unlike drafts and rejects."""
+    return candidate.status in (Status.SEED, Status.ACCEPTED)

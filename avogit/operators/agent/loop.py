@@ -1,0 +1,151 @@
+"""The conversation: ask, run the tools that were called, tell the results, until it ends.
+
+Owns turns, limits and patience with a model that errs. Leaves the endpoint to `client`, and
+what tools do to `tools`. Nothing a model sends raises anything but `Stopped`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from avogit.config import Agent as Limits
+from avogit.operators.agent.client import Client, Message, Reply, Stopped, ToolCall
+from avogit.operators.agent.session import Refused, Session
+from avogit.operators.agent.tools import GaveUp, Malformed, Submitted, call_tool, tool_list
+from avogit.operators.prompts import render
+from avogit.operators.text import one_line
+
+CUT_OFF_LIMIT = 3  # replies in a row that could not be used
+MISTAKE_LIMIT = 5  # replies in a row whose every tool call was malformed, or that called none
+
+Ending = Submitted | GaveUp
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Messages so far and what they cost. Kept whole, whatever ends it."""
+
+    messages: list[Message]
+    input_tokens: int = 0
+    output_tokens: int = 0
+    unusable: int = 0  # in a row
+    mistaken: int = 0  # in a row
+
+
+def converse(
+    session: Session,
+    client: Client,
+    conversation: Conversation,
+    limits: Limits,
+    progress: Callable[[str], None],
+) -> Ending:
+    """Take turns until the model submits or gives up. Raises `Stopped` for every other end."""
+    tools = tool_list()
+    deadline = time.monotonic() + limits.step_timeout_s
+    for turn in range(1, limits.max_turns + 1):
+        reply = _ask(client, conversation.messages, tools, deadline)
+        conversation.input_tokens += reply.input_tokens
+        conversation.output_tokens += reply.output_tokens
+        ending = _answer(session, conversation, reply, tools, _numbered(progress, turn))
+        if ending is not None:
+            return ending
+    raise Stopped("budget", f"all {limits.max_turns} turns are used up")
+
+
+def _ask(
+    client: Client, messages: list[Message], tools: list[dict[str, Any]], deadline: float
+) -> Reply:
+    """The next reply, if the step's time allows one."""
+    left_s = deadline - time.monotonic()
+    used_up = Stopped("budget", "the step's time is used up")
+    if left_s <= 0:
+        raise used_up
+    try:
+        return client.complete(messages, tools, left_s)
+    except Stopped as stopped:
+        if stopped.outcome == "timeout" and time.monotonic() >= deadline:
+            raise used_up from stopped
+        raise
+
+
+def _numbered(progress: Callable[[str], None], turn: int) -> Callable[[str], None]:
+    return lambda text: progress(f"turn {turn}: {text}")
+
+
+def _answer(
+    session: Session,
+    conversation: Conversation,
+    reply: Reply,
+    tools: list[dict[str, Any]],
+    progress: Callable[[str], None],
+) -> Ending | None:
+    """Put the reply and what it led to into the conversation."""
+    conversation.messages.append(_as_message(reply))
+    if reply.broken:
+        _nudge(conversation, reply.broken)
+        conversation.unusable += 1
+        if conversation.unusable >= CUT_OFF_LIMIT:
+            raise Stopped("bad-reply", f"{CUT_OFF_LIMIT} in a row: {reply.broken}")
+        return None
+    conversation.unusable = 0
+    if not reply.calls:
+        _nudge(conversation, "no-tool-call")
+        _mistake(conversation, "the model calls no tools: does it support them?")
+        return None
+    return _run_calls(session, conversation, reply.calls, tools, progress)
+
+
+def _run_calls(
+    session: Session,
+    conversation: Conversation,
+    calls: tuple[ToolCall, ...],
+    tools: list[dict[str, Any]],
+    progress: Callable[[str], None],
+) -> Ending | None:
+    """Run the calls in order; the first that ends the step ends it."""
+    complaints = []
+    for call in calls:
+        progress(one_line(f"{call.name} {call.arguments}", 100))
+        try:
+            result = call_tool(session, call.name, call.arguments, tools)
+        except Refused as refusal:
+            result = f"error: {refusal}"
+            if isinstance(refusal, Malformed):
+                complaints.append(str(refusal))
+        if not isinstance(result, str):
+            return result
+        conversation.messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
+    if len(complaints) == len(calls):
+        _mistake(conversation, complaints[-1])
+    else:
+        conversation.mistaken = 0
+    return None
+
+
+def _mistake(conversation: Conversation, what: str) -> None:
+    conversation.mistaken += 1
+    if conversation.mistaken >= MISTAKE_LIMIT:
+        raise Stopped("bad-reply", f"{MISTAKE_LIMIT} in a row: {one_line(what)}")
+
+
+def _nudge(conversation: Conversation, reason: str) -> None:
+    text = render("agent/nudge.md.j2", reason=reason).strip()
+    conversation.messages.append({"role": "user", "content": text})
+
+
+def _as_message(reply: Reply) -> Message:
+    """The reply as it goes back to the server."""
+    message: Message = {"role": "assistant", "content": reply.text}
+    if reply.calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.valid_arguments},
+            }
+            for call in reply.calls
+        ]
+    return message
