@@ -64,6 +64,12 @@ def build(order: BuildOrder, store: Path, *, bubblewrap: bool = True) -> Artefac
     return kept
 
 
+def noop(entry: str) -> BuildOrder:
+    """A kernel that does nothing, to time what a call costs."""
+    source = f'extern "C" void {entry}() {{}}\n'.encode()
+    return BuildOrder({"noop.cpp": source}, ("noop.cpp",), ("-O1",), timeout_s=60)
+
+
 @functools.cache
 def find_compiler(wanted: str, path: str) -> Compiler:
     """The compiler that CXX names, else the first one on PATH."""

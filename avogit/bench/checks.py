@@ -1,0 +1,79 @@
+"""Whether an output is right.
+
+Owns what is compared with what, and the words for a difference. Leaves where outputs come
+from to `oracle`. A row is right when its root mean square error, relative to the row's own
+root mean square, is within the task's tolerance: a tolerance per element accepts attention
+that drops its last keys, or rounds to eight bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from avogit.records import Verdict
+
+AGAINST_BASELINE = 4.0  # the baseline has an error of its own: this many tolerances
+# A row below this size counts as zero; near the smallest float32 there is no relative error.
+_TINY = 1e-30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a candidate."""
+
+    verdict: Verdict
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The worst row of a comparison."""
+
+    rmse: float
+    row: int
+
+
+def untouched_or_nonfinite(out: torch.Tensor, poison: int | None) -> Finding | None:
+    """Poison that was never written over, or numbers that are none."""
+    finite = torch.isfinite(out)
+    if bool(finite.all()):
+        return None
+    if poison is not None:
+        left = out.view(torch.int32) == poison
+        if bool(left.any()):
+            where = f"{_at(left)}, {int(left.sum())} of {out.numel()} elements"
+            return _incorrect("untouched-output", f"never written: {where}")
+    where = f"{_at(~finite)}, {int((~finite).sum())} of {out.numel()} elements"
+    return _incorrect("nonfinite", f"inf or nan at {where}")
+
+
+def worst_row(out: torch.Tensor, truth: torch.Tensor) -> Difference:
+    """The row with the largest relative error; both [rows, width]."""
+    truth = truth.double()
+    error = (out.double() - truth).square().mean(-1).sqrt()
+    relative = error / truth.square().mean(-1).sqrt().clamp(min=_TINY)
+    row = int(relative.argmax())
+    return Difference(float(relative[row]), row)
+
+
+def row_error(rmse: float, limit: float, row: int, rows: int, against: str) -> Finding | None:
+    """A finding where a row's error is beyond the limit."""
+    if rmse <= limit:
+        return None
+    return _incorrect(
+        "row-error",
+        f"row {row} of {rows}: relative error {rmse:.3g} against {against},"
+        f" at most {limit:.3g} is right",
+    )
+
+
+def _incorrect(reason: str, detail: str) -> Finding:
+    return Finding(Verdict.INCORRECT_NUMERICAL, reason, detail)
+
+
+def _at(wrong: torch.Tensor) -> str:
+    place = tuple(int(i) for i in wrong.nonzero()[0])
+    return f"out{list(place)}"

@@ -1,0 +1,139 @@
+"""The trusted process that makes inputs, holds the clock, and knows the answers.
+
+Owns one conversation: a `TaskSpec`, then an `Order` at a time, each answered by `Progress`
+and one `Report`. It is started by `evaluation`, stays warm between orders, and ends with its
+parent. No code of a candidate is ever loaded here.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO
+
+import torch
+
+from avogit.bench.arms import EnvironmentBroken, KernelFailed
+from avogit.bench.correctness import Deadline, Judge, check
+from avogit.bench.problem import ProblemError
+from avogit.bench.protocol import Defences, Hello, Order, Progress, Report, TaskSpec, receive, send
+from avogit.bench.rig import Rig, Seeds
+from avogit.bench.timing import Timing, require_blocks
+from avogit.processes import die_with_parent
+from avogit.records import BASELINE, CANDIDATE, Verdict
+
+_OVERHEAD_CALLS = 15
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve orders from stdin until it ends."""
+    die_with_parent()
+    orders, answers = _claim_streams()
+    torch.set_num_threads(1)
+    gc.disable()
+    try:
+        rig = Rig(receive(orders, TaskSpec))
+    except ProblemError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    send(answers, Hello(rig.problem.baseline_version()))
+    overheads: dict[str, float] = {}
+    while True:
+        try:
+            order = receive(orders, Order)
+        except EOFError:
+            return 0
+        if order.noop not in overheads:
+            overheads[order.noop] = overhead_us(rig, order)
+        report = judge(
+            rig, order, overheads[order.noop], lambda text: send(answers, Progress(text))
+        )
+        send(answers, report)
+
+
+def judge(rig: Rig, order: Order, overhead: float, progress: Callable[[str], None]) -> Report:
+    """Correctness, then timing, of an order's first arm."""
+    seeds, stages = Seeds(), Stages()
+    deadline = Deadline(order.budget_s)
+    judging = Judge(rig, order.defences, seeds, deadline)
+    timing = Timing(judging, order, progress)
+    verdict, reason, detail = Verdict.PASSED, "", ""
+    try:
+        single = _correctness(judging, order, stages, progress)
+        stages.next("timing")
+        timing.run(single)
+        require_blocks(timing.blocks)
+    except KernelFailed as failure:
+        verdict, reason, detail = _blame(failure)
+    except EnvironmentBroken as broken:
+        verdict, reason, detail = Verdict.UNMEASURED, broken.reason, broken.detail
+    passed = verdict is Verdict.PASSED
+    return Report(
+        verdict=verdict.value,
+        reason=reason,
+        detail=detail,
+        blocks=tuple(timing.blocks) if passed else (),
+        confidence=timing.confidence,
+        checked_calls=judging.checked.calls,
+        worst_row_rmse=judging.checked.worst,
+        overhead_us=overhead,
+        seeds=seeds.revealed(),
+        stages_s=stages.finish(),
+    )
+
+
+class Stages:
+    """How long each stage took."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._name = "start"
+        self._seconds: dict[str, float] = {}
+
+    def next(self, name: str) -> None:
+        now = time.monotonic()
+        self._seconds[self._name] = self._seconds.get(self._name, 0.0) + now - self._since
+        self._since, self._name = now, name
+
+    def finish(self) -> dict[str, float]:
+        self.next("")
+        return {name: round(seconds, 4) for name, seconds in self._seconds.items()}
+
+
+def overhead_us(rig: Rig, order: Order) -> float:
+    """What go, done and stop cost: the median time of a kernel of ours that does nothing."""
+    defences, case = Defences(), rig.timed[0]
+    with rig.started({"noop": order.noop}, Seeds(), defences, order.library_dirs) as arms:
+        times = [rig.call(arms["noop"], case, 10.0, defences).ns for _ in range(_OVERHEAD_CALLS)]
+    return round(statistics.median(times) / 1e3, 2)
+
+
+def _correctness(
+    judging: Judge, order: Order, stages: Stages, progress: Callable[[str], None]
+) -> Mapping[str, Mapping[str, int]]:
+    artefacts = {CANDIDATE: order.arms[0].artefact, BASELINE: ""}
+    started = judging.rig.started(artefacts, judging.seeds, order.defences, order.library_dirs)
+    with started as arms:
+        stages.next("correctness")
+        return check(judging, arms, progress)
+
+
+def _blame(failure: KernelFailed) -> tuple[Verdict, str, str]:
+    finding = failure.finding
+    if failure.arm == CANDIDATE:
+        return finding.verdict, finding.reason, finding.detail
+    reason = "baseline-failed" if failure.arm == BASELINE else "rival-failed"
+    return Verdict.UNMEASURED, reason, f"{failure.arm}: {finding.reason}: {finding.detail}"
+
+
+def _claim_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the two streams to avogit; what trusted code prints goes to stderr."""
+    orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    return orders, answers

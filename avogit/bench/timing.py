@@ -1,0 +1,158 @@
+"""The schedule of timed calls: blocks of fresh processes, rounds, arms in random order.
+
+Owns how many blocks and rounds, their order, and when to stop. Leaves the statistics to
+`avogit.statistics`, and whether an output is right to `correctness`. Every timed call reads
+inputs that no process has seen, the same bytes for all arms of a round.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from avogit.bench.arms import EnvironmentBroken, KernelFailed
+from avogit.bench.correctness import Arms, Judge, named, timed_kind, too_slow
+from avogit.bench.protocol import Case, Order
+from avogit.bench.rig import kernel_failed
+from avogit.bench.times import Times, log_ratios
+from avogit.records import BASELINE, CANDIDATE, Verdict
+from avogit.statistics import Sequential, log_ratio_interval, mean_over_workloads
+
+_LEAST_BLOCKS, _MOST_BLOCKS, _MOST_ROUNDS = 4, 40, 5
+_AIM_BLOCKS = {"deciding": 10, "fresh": 6, "confirmation": 10, "quick": 3}
+_QUICK_BLOCKS, _HOPELESS_BLOCKS = 3, 2
+_HOPELESS = 20.0  # times the baseline's time
+_PRECISE = 0.01  # without a rival: half the width of the score's interval
+_BLOCK_OVERHEAD_S, _CALL_OVERHEAD = 0.03, 1.3  # starting processes; inputs and checks
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one evaluation is timed."""
+
+    rounds: int
+    warm_up: int  # rounds at the start of a block that are checked and not counted
+    most_blocks: int
+    block_s: float  # what a block is expected to take
+
+
+class Timing:
+    """The timing of one order."""
+
+    def __init__(self, judge: Judge, order: Order, progress: Callable[[str], None]) -> None:
+        self.judge = judge
+        self.order = order
+        self.progress = progress
+        self.artefacts = {arm.name: arm.artefact for arm in order.arms} | {BASELINE: ""}
+        self.rival = order.rival or BASELINE
+        self.sequential = Sequential(confidence=order.confidence)
+        self.blocks: list[Times] = []
+
+    @property
+    def confidence(self) -> float:
+        """What intervals of these blocks must be made with."""
+        deciding = self.order.sample == "deciding"
+        return self.sequential.look_confidence if deciding else self.order.confidence
+
+    def run(self, single: Mapping[str, Mapping[str, int]]) -> None:
+        """Measure until it is decided, or the time is spent. `single`: one call of each arm."""
+        shape = self._shape(single)
+        judge = self.judge
+        while not self._enough(shape):
+            self.progress(f"timing block {len(self.blocks) + 1}/{shape.most_blocks}")
+            started = time.monotonic()
+            fresh = judge.rig.started(
+                self.artefacts, judge.seeds, judge.defences, self.order.library_dirs
+            )
+            with fresh as arms:
+                self.blocks.append(self._block(arms, shape))
+            shape = replace(shape, block_s=time.monotonic() - started)
+
+    def _shape(self, single: Mapping[str, Mapping[str, int]]) -> Shape:
+        """Rounds and blocks that fit, from the times of the correctness stage."""
+        rivals = len(self.artefacts) - 2
+        baseline = sum(times[BASELINE] for times in single.values()) / 1e9
+        candidate = sum(times[CANDIDATE] for times in single.values()) / 1e9
+        call_s = candidate + baseline + rivals * min(candidate, baseline * _HOPELESS)
+        round_s = call_s * _CALL_OVERHEAD + 0.001 * len(single)
+        left = self.judge.deadline.left_s()
+        if candidate > _HOPELESS * baseline:
+            blocks = _QUICK_BLOCKS if left > _QUICK_BLOCKS * 2 * round_s else _HOPELESS_BLOCKS
+            if self.judge.deadline.hard_left_s() < blocks * round_s:
+                kernel_failed(CANDIDATE, too_slow())
+            return Shape(1, int(blocks == _QUICK_BLOCKS), blocks, round_s)
+        block_s = left / _AIM_BLOCKS[self.order.sample] - _BLOCK_OVERHEAD_S
+        rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s) - 1))
+        most = _QUICK_BLOCKS if self.order.sample == "quick" else _MOST_BLOCKS
+        most = self.sequential.looks[-1] if self.order.sample == "deciding" else most
+        return Shape(rounds, 1, most, round_s * (rounds + 1) + _BLOCK_OVERHEAD_S)
+
+    def _enough(self, shape: Shape) -> bool:
+        done = len(self.blocks)
+        if done >= shape.most_blocks:
+            return True
+        deadline = self.judge.deadline
+        left = deadline.left_s() if done >= _LEAST_BLOCKS else deadline.hard_left_s()
+        spent = left < shape.block_s and done > 0
+        if self.order.sample != "deciding" or done < 2:
+            return spent
+        return spent or self._decided()
+
+    def _decided(self) -> bool:
+        if self.rival == BASELINE:
+            looked = len(self.blocks) in self.sequential.looks
+            return looked and self._half_width(BASELINE) <= _PRECISE
+        per_workload = log_ratios(self.blocks, self.rival)
+        blocks = mean_over_workloads(per_workload)
+        return self.sequential.decide(blocks, per_workload) != "continue"
+
+    def _half_width(self, arm: str) -> float:
+        blocks = mean_over_workloads(log_ratios(self.blocks, arm))
+        ratio = log_ratio_interval(blocks, self.confidence)
+        return math.log(ratio.high / ratio.low) / 2
+
+    def _block(self, arms: Arms, shape: Shape) -> Times:
+        times: dict[str, dict[str, list[int]]] = {
+            case.name: {arm: [] for arm in arms} for case in self.judge.rig.timed
+        }
+        for number in range(shape.warm_up + shape.rounds):
+            cases = {case.name: case for case in self.judge.rig.timed}
+            for name in self.judge.seeds.shuffled(list(cases)):
+                taken = self._round(arms, cases[name])
+                for arm, ns in taken.items():
+                    times[name][arm] += [ns] if number >= shape.warm_up else []
+        return {w: {a: tuple(ns) for a, ns in by_arm.items()} for w, by_arm in times.items()}
+
+    def _round(self, arms: Arms, case: Case) -> dict[str, int]:
+        """One workload, every arm once, on the same new inputs."""
+        judge = self.judge
+        kind = timed_kind(judge)
+        inputs = judge.rig.fill(case, kind, judge.seeds.next(), judge.defences)
+        with named(case, kind):
+            order = judge.seeds.shuffled(list(arms))
+            answers = {name: judge.call(arms, name, case) for name in order}
+            if judge.defences.check_timed:
+                try:
+                    judge.check_together(answers, case, inputs)
+                except KernelFailed as failure:
+                    raise _while_timed(failure) from failure
+        return {name: answer.ns for name, answer in answers.items()}
+
+
+def _while_timed(failure: KernelFailed) -> KernelFailed:
+    """It was right when it was checked, and is wrong now that it is timed."""
+    finding = failure.finding
+    if finding.verdict is not Verdict.INCORRECT_NUMERICAL:
+        return failure
+    detail = f"right when checked, wrong in a timed call: {finding.reason}: {finding.detail}"
+    return KernelFailed(failure.arm, replace(finding, reason="timed-call-wrong", detail=detail))
+
+
+def require_blocks(blocks: Sequence[Times]) -> None:
+    """Fewer than two blocks have no interval."""
+    if len(blocks) < 2:
+        raise EnvironmentBroken(
+            "out-of-time", f"{len(blocks)} block(s) of processes fitted into the budget, 2 needed"
+        )

@@ -1,0 +1,60 @@
+"""A small process that forks runners, so that a fresh one costs milliseconds.
+
+Owns forking, the namespaces around a runner, and the report of how it ended. Leaves what the
+runner does to `runner` (a candidate's) and `baseline` (ours). It knows nothing secret: what
+a fork inherits from it a candidate may read.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable, Mapping
+
+from avogit.bench.protocol import SPAWN_FDS, Spawn, decode
+from avogit.processes import die_with_parent
+from avogit.sandbox import fork_first, leave_namespaces
+
+STATUS = struct.Struct("=i")  # a runner's process id, then (when it has ended) its wait status
+_LARGEST_MESSAGE = 1 << 18
+
+Child = Callable[[Spawn, Mapping[str, int]], None]
+
+
+def serve(requests: socket.socket, child: Child) -> None:
+    """Fork a runner for every request, until the oracle goes away."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    gc.freeze()
+    while True:
+        data, fds, _, _ = socket.recv_fds(requests, _LARGEST_MESSAGE, len(SPAWN_FDS))
+        if not data:
+            return
+        if os.fork() == 0:
+            requests.close()
+            _middle(decode(data, Spawn), dict(zip(SPAWN_FDS, fds, strict=True)), child)
+        for fd in fds:
+            os.close(fd)
+
+
+def _middle(spawn: Spawn, fds: Mapping[str, int], child: Child) -> None:
+    """The runner's parent: outside its namespaces, so that it can tell who and how."""
+    die_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    status = socket.socket(fileno=fds["status"])
+    if spawn.layers.namespaces and spawn.artefact and leave_namespaces():
+        fork_first()
+    runner = os.fork()
+    if runner == 0:
+        status.close()
+        child(spawn, fds)
+        os._exit(0)
+    for name, fd in fds.items():
+        if name != "status":
+            os.close(fd)
+    socket.send_fds(status, [STATUS.pack(runner)], [os.pidfd_open(runner)])
+    _, how = os.waitpid(runner, 0)
+    status.send(STATUS.pack(how))
+    os._exit(0)

@@ -1,0 +1,9 @@
+"""avogit's side of measuring: builds, starts the oracle, and turns its report into a value.
+
+Leaves everything that needs torch, a clock or an answer to `bench`.
+"""
+
+from avogit.evaluation.device import device_class
+from avogit.evaluation.evaluator import Evaluator, Source, evaluator_version
+
+__all__ = ["Evaluator", "Source", "device_class", "evaluator_version"]

@@ -1,0 +1,65 @@
+"""Which device measures, and who may use it now.
+
+Owns the device's name, its short class, and the lock that all avogit processes of a user share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import platform
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from avogit.errors import AvogitError
+from avogit.task import Task
+
+_NOISE = re.compile(r"\((?:R|TM|tm|r)\)|\bCPU\b|\bProcessor\b|@.*|\b\d+-Core\b|\bwith\b.*")
+_SLUG_LIMIT = 32
+
+
+@functools.cache
+def device_name() -> str:
+    """The processor, as its maker calls it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^(?:model name|Model|cpu model)\s*:\s*(.+)$", text, re.MULTILINE)
+    name = found[1] if found else platform.processor() or platform.machine()
+    return " ".join(_NOISE.sub(" ", name).split()) or platform.machine()
+
+
+def device_class(task: Task) -> str:
+    """A slug for population names: scores are compared within it only."""
+    name = device_name() + (f" {task.threads}t" if task.threads > 1 else "")
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return slug[:_SLUG_LIMIT].strip("-") or "cpu"
+
+
+@contextlib.contextmanager
+def device_lock(progress: Callable[[str], None]) -> Iterator[None]:
+    """Hold the device: one measurement at a time, whichever repository it is for."""
+    path = _cache_folder() / "device-cpu.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise AvogitError(f"cannot open {path}: {error.strerror}; set XDG_CACHE_HOME") from error
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting: another avogit is measuring on this device")
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "avogit"

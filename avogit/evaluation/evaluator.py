@@ -1,0 +1,310 @@
+"""`Evaluator.evaluate`: source files -> `Evaluation`.
+
+Owns the order of things: what a tree may hold, builds, the device's lock, the oracle and its
+restart. Leaves judging to the oracle (`bench`), and what a verdict means for a line to
+`acceptance`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+
+from avogit.bench.protocol import ArmSpec, Defences, Order, Report, TaskSpec, WorkloadSpec
+from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure, BuildOrder
+from avogit.errors import AvogitError
+from avogit.evaluation.client import Oracle, OracleDied
+from avogit.evaluation.device import device_lock, device_name
+from avogit.evaluation.results import Setting, failed, from_report
+from avogit.processes import PACKAGE
+from avogit.records import CANDIDATE, INCUMBENT, Evaluation, Verdict
+from avogit.sandbox import probe
+from avogit.task import TASK_FILE, Task, Workload
+
+_EVALUATOR_CODE = ("bench", "build", "evaluation")
+_EVALUATOR_FILES = (
+    "breakout.py",
+    "landlock.py",
+    "processes.py",
+    "sandbox.py",
+    "seccomp.py",
+    "statistics.py",
+)
+_NOT_COMPILED = ("problem.py", TASK_FILE)
+_SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
+_LARGEST_SOURCE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The editable files of the task's folder at one tree."""
+
+    tree: str
+    files: Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class _Arms:
+    """What is measured beside the candidate: arm -> artefact, and the names each goes by."""
+
+    artefacts: dict[str, Artefact] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def deciding(self) -> str:
+        return next((arm for arm, names in self.names.items() if INCUMBENT in names), "")
+
+
+class Evaluator:
+    """Evaluates candidates of one task. One oracle, started at first need, stays warm."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        state_dir: Path,
+        confidence: float,
+        progress: Callable[[str], None] | None = None,
+        defences: Defences | None = None,
+    ) -> None:
+        """`defences` is for tests that show what each is good for; nobody else sets it."""
+        if task.build.language not in BUILDERS:
+            known = ", ".join(BUILDERS)
+            raise AvogitError(
+                f"{task.path}/{TASK_FILE}: no builder for language `{task.build.language}`;"
+                f" there is: {known}"
+            )
+        self._task = task
+        self._state_dir = state_dir
+        self._confidence = confidence
+        self._progress = progress or (lambda text: None)
+        self._defences = defences or Defences()
+        self._oracle: Oracle | None = None
+
+    def __enter__(self) -> Evaluator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def device(self) -> str:
+        """The device's name, for people."""
+        return device_name()
+
+    def close(self) -> None:
+        """End the oracle and all that it started."""
+        if self._oracle is not None:
+            self._oracle.close()
+            self._oracle = None
+
+    def evaluate(
+        self,
+        candidate: Source,
+        rivals: Mapping[str, Source],
+        *,
+        sample: str = "deciding",
+        budget_s: float,
+    ) -> Evaluation:
+        """The verdict on a candidate, timed beside its rivals and the baseline.
+
+        `sample`: deciding (stops when it is decided), fresh or confirmation (uses its budget),
+        quick (a few blocks, for drafts).
+        """
+        stages: dict[str, float] = {}
+        setting = self._setting(candidate.tree, sample, stages)
+        refusal = refuse(self._task, candidate.files)
+        if refusal:
+            return failed(setting, Verdict.REFUSED, "not-editable", refusal)
+        started = time.monotonic()
+        self._progress("building")
+        built = self._build(candidate)
+        if isinstance(built, BuildFailure):
+            stages["build"] = round(time.monotonic() - started, 4)
+            return failed(setting, Verdict.COMPILE_ERROR, built.reason, built.output)
+        arms = self._arms(rivals)
+        noop = self._build_order(NOOPS[self._task.build.language](self._task.entry))
+        stages["build"] = round(time.monotonic() - started, 4)
+        if isinstance(arms, str) or isinstance(noop, BuildFailure):
+            what = arms if isinstance(arms, str) else "avogit's own no-op kernel does not build"
+            return failed(setting, Verdict.UNMEASURED, "rival-failed", what)
+        return self._measure(built, arms, noop, setting, stages, budget_s)
+
+    def _measure(
+        self,
+        built: Artefact,
+        arms: _Arms,
+        noop: Artefact,
+        setting: Setting,
+        stages: dict[str, float],
+        budget_s: float,
+    ) -> Evaluation:
+        artefacts = {CANDIDATE: built, **arms.artefacts}
+        order = Order(
+            arms=tuple(ArmSpec(name, str(a.path)) for name, a in artefacts.items()),
+            rival=arms.deciding(),
+            sample=setting.sample,
+            budget_s=budget_s,
+            confidence=self._confidence,
+            noop=str(noop.path),
+            library_dirs=built.library_dirs,
+            defences=self._defences,
+        )
+        started = time.monotonic()
+        with device_lock(self._progress):
+            report = self._ask(order)
+        assert self._oracle is not None
+        stages |= report.stages_s
+        stages["other"] = round(time.monotonic() - started - sum(report.stages_s.values()), 4)
+        notes = {
+            "artefacts": {name: a.sha256 for name, a in artefacts.items()},
+            "compiler": built.compiler,
+        }
+        setting = replace(setting, baseline=self._oracle.baseline, stages_s=stages, notes=notes)
+        return from_report(report, arms.names, setting)
+
+    def _ask(self, order: Order) -> Report:
+        """Have the oracle judge; one that died is started again, once."""
+        for last in (False, True):
+            try:
+                if self._oracle is None:
+                    self._progress("starting the oracle")
+                    self._oracle = Oracle(task_spec(self._task, self._state_dir))
+                return self._oracle.judge(order, self._progress)
+            except OracleDied as death:
+                self.close()
+                if last:
+                    raise AvogitError(
+                        f"measuring {self._task.path}: the oracle ended twice ({death});"
+                        " check problem.py and free memory, or try `avogit doctor`"
+                    ) from death
+        raise AssertionError("unreachable")
+
+    def _arms(self, rivals: Mapping[str, Source]) -> _Arms | str:
+        """Rivals' artefacts; equal sources share one. Text where one does not build any more."""
+        arms = _Arms()
+        seen: dict[tuple[tuple[str, bytes], ...], str] = {}
+        for name, source in rivals.items():
+            key = tuple(sorted(source.files.items()))
+            if key not in seen:
+                built = self._build(source)
+                if isinstance(built, BuildFailure):
+                    return f"the {name} ({source.tree[:10]}) does not build: {built.output}"
+                seen[key] = f"rival-{len(seen)}"
+                arms.artefacts[seen[key]] = built
+            arms.names.setdefault(seen[key], []).append(name)
+        return arms
+
+    def _build(self, source: Source) -> Artefact | BuildFailure:
+        task = self._task
+        files = {**_build_files(task), **source.files}
+        return self._build_order(
+            BuildOrder(files, task.build.sources, task.build.flags, task.build.timeout_s)
+        )
+
+    def _build_order(self, order: BuildOrder) -> Artefact | BuildFailure:
+        return BUILDERS[self._task.build.language](order, self._state_dir / "artefacts")
+
+    def _setting(self, tree: str, sample: str, stages: Mapping[str, float]) -> Setting:
+        report = probe()
+        return Setting(
+            tree=tree,
+            sample=sample,
+            device=device_name(),
+            baseline=self._task.baseline,
+            evaluator=evaluator_version(),
+            sandbox=report.layers,
+            certified=report.certified and self._defences == Defences(),
+            stages_s=stages,
+            notes={},
+        )
+
+
+def refuse(task: Task, files: Mapping[str, bytes]) -> str:
+    """Why these files may not be built; empty where they may."""
+    for name, data in files.items():
+        if not _SAFE_NAME.fullmatch(name):
+            return f"{name!r} is not a plain path"
+        if not task.is_editable(name):
+            return f"{name} is not editable in this task"
+        if len(data) > _LARGEST_SOURCE:
+            return f"{name} has {len(data)} bytes, at most {_LARGEST_SOURCE} are taken"
+    missing = [name for name in task.build.sources if name not in {**_build_files(task), **files}]
+    return f"{missing[0]} is missing" if missing else ""
+
+
+def task_spec(task: Task, state_dir: Path) -> TaskSpec:
+    """What the oracle is told of a task; its trusted files are written out."""
+    return TaskSpec(
+        folder=str(write_trusted(task, state_dir / "tasks")),
+        entry=task.entry,
+        arguments=task.arguments,
+        workloads=_specs(task.workloads),
+        shapes=_specs(task.correctness.shapes),
+        row_rmse=task.correctness.row_rmse,
+        threads=task.threads,
+        max_gflops=task.max_gflops,
+        call_timeout_s=task.call_timeout_s,
+    )
+
+
+def write_trusted(task: Task, store: Path) -> Path:
+    """The folder that holds the task's trusted files as committed, and nothing else."""
+    files = _trusted(task)
+    folder = store / task.version.removeprefix("sha256:")
+    if folder.is_dir() and all(_holds(folder / name, data) for name, data in files.items()):
+        return folder
+    store.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=store))
+    for name, data in files.items():
+        path = scratch / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch.rename(folder)
+    return folder
+
+
+@functools.cache
+def evaluator_version() -> str:
+    """`sha256:...` of the code that judges: other code, other verdicts."""
+    paths = [path for name in _EVALUATOR_CODE for path in (PACKAGE / name).glob("*.py")]
+    paths += [PACKAGE / name for name in _EVALUATOR_FILES]
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        name = path.relative_to(PACKAGE).as_posix()
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _build_files(task: Task) -> dict[str, bytes]:
+    """The trusted files that sources may include."""
+    return {n: d for n, d in _trusted(task).items() if n not in _NOT_COMPILED}
+
+
+def _trusted(task: Task) -> dict[str, bytes]:
+    """The files that make the task's version."""
+    hidden = [*task.editable_files(task.files), *task.knowledge()]
+    return {name: data for name, data in task.files.items() if name not in hidden}
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _specs(workloads: tuple[Workload, ...]) -> tuple[WorkloadSpec, ...]:
+    return tuple(WorkloadSpec(w.name, dict(w.params)) for w in workloads)

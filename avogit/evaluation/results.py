@@ -1,0 +1,116 @@
+"""The oracle's report -> an `Evaluation`.
+
+Owns which intervals are stated, and the raw document that a record keeps: from it `avogit
+fsck` computes the same score again. Leaves the formulas to `avogit.statistics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median, stdev
+
+from avogit.bench.protocol import Report
+from avogit.bench.times import Times, log_ratios
+from avogit.records import BASELINE, CANDIDATE, Evaluation, Ratio, Verdict, WorkloadTiming
+from avogit.statistics import log_ratio_interval, mean_over_workloads, score
+
+_TOO_NOISY = 0.35  # the blocks' standard deviation in log space, beyond which they say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where and how an evaluation was made."""
+
+    tree: str
+    sample: str
+    device: str
+    baseline: str
+    evaluator: str
+    sandbox: tuple[str, ...]
+    certified: bool
+    stages_s: Mapping[str, float]
+    notes: Mapping[str, object]  # into raw: artefacts and the like
+
+
+def failed(setting: Setting, verdict: Verdict, reason: str, detail: str) -> Evaluation:
+    """An evaluation without timings."""
+    return Evaluation(
+        verdict=verdict,
+        reason=reason,
+        detail=detail,
+        tree=setting.tree,
+        sample=setting.sample,
+        device=setting.device,
+        baseline=setting.baseline,
+        evaluator=setting.evaluator,
+        sandbox=setting.sandbox,
+        certified=setting.certified,
+        stages_s=dict(setting.stages_s),
+        raw=dict(setting.notes),
+    )
+
+
+def from_report(report: Report, names: Mapping[str, Sequence[str]], setting: Setting) -> Evaluation:
+    """An evaluation from a report; `names` are those that each measured arm goes by."""
+    setting = replace(setting, notes={**setting.notes, **_raw(report)})
+    if report.verdict != Verdict.PASSED.value:
+        return failed(setting, Verdict(report.verdict), report.reason, report.detail)
+    blocks = [_named(block, names) for block in report.blocks]
+    total = score(log_ratios(blocks, BASELINE), report.confidence)
+    if stdev(mean_over_workloads(log_ratios(blocks, BASELINE))) > _TOO_NOISY:
+        detail = f"the score's interval is {total.low:.3g} to {total.high:.3g}: too much else runs"
+        return failed(setting, Verdict.UNMEASURED, "too-noisy", detail)
+    rivals = [arm for arm in next(iter(blocks[0].values())) if arm != CANDIDATE]
+    per_arm = {arm: log_ratios(blocks, arm) for arm in rivals}
+    return Evaluation(
+        verdict=Verdict.PASSED,
+        tree=setting.tree,
+        workloads=tuple(_workload(name, blocks, per_arm, report.confidence) for name in blocks[0]),
+        score=total,
+        versus={arm: score(ratios, report.confidence) for arm, ratios in per_arm.items()},
+        blocks=len(blocks),
+        sample=setting.sample,
+        device=setting.device,
+        baseline=setting.baseline,
+        evaluator=setting.evaluator,
+        sandbox=setting.sandbox,
+        certified=setting.certified,
+        stages_s=dict(setting.stages_s),
+        raw={**setting.notes, "blocks": [{"workloads": block} for block in blocks]},
+    )
+
+
+def _raw(report: Report) -> dict[str, object]:
+    return {
+        "confidence": report.confidence,
+        "correctness": {
+            "checked_calls": report.checked_calls,
+            "worst_row_rmse": report.worst_row_rmse,
+        },
+        "overhead_us": report.overhead_us,
+        "seeds": dict(report.seeds),
+    }
+
+
+def _named(
+    block: Mapping[str, Mapping[str, Sequence[int]]], names: Mapping[str, Sequence[str]]
+) -> Times:
+    return {
+        workload: {name: tuple(times[arm]) for arm in times for name in names.get(arm, (arm,))}
+        for workload, times in block.items()
+    }
+
+
+def _workload(
+    name: str,
+    blocks: Sequence[Times],
+    per_arm: Mapping[str, Mapping[str, Sequence[float]]],
+    confidence: float,
+) -> WorkloadTiming:
+    arms = blocks[0][name]
+    latency = {arm: median(ns for block in blocks for ns in block[name][arm]) / 1e3 for arm in arms}
+    versus: dict[str, Ratio] = {
+        arm: log_ratio_interval(ratios[name], confidence) for arm, ratios in per_arm.items()
+    }
+    return WorkloadTiming(name, latency, versus)
