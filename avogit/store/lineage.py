@@ -7,7 +7,7 @@ and what is pruned comes from refs that a clone gets, so every clone gives the s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from avogit.errors import AvogitError
@@ -40,7 +40,7 @@ class Snapshot:
     """What was read from a set of tips, kept in the handle's memory."""
 
     tips: frozenset[str]
-    candidates: Mapping[str, Candidate]
+    candidates: dict[str, Candidate]
     graves: tuple[Grave, ...]
 
 
@@ -120,8 +120,9 @@ def _refreshed(repo: Repository, population: str, refs: Refs, seen: Snapshot | N
             found = {oid: rows.candidate(cache.decode(line)) for oid, line in lines}
             return Snapshot(refs.tips, found, tuple(cache.graves(connection)))
     fresh = [rows.candidate(row) for row in sorted(values, key=rows.order)]
-    candidates = dict(seen.candidates) | {found.oid: found for found in fresh}
-    if fresh and seen.candidates and _place(fresh[0]) < _place(next(reversed(candidates.values()))):
+    candidates = seen.candidates | {found.oid: found for found in fresh}
+    last = next(reversed(seen.candidates.values()), None)
+    if fresh and last and _place(fresh[0]) < _place(last):
         candidates = dict(sorted(candidates.items(), key=lambda item: _place(item[1])))
     return Snapshot(refs.tips, candidates, tuple(dict.fromkeys((*seen.graves, *buried))))
 

@@ -5,7 +5,6 @@ Owns reading every record once and what a candidate's message must therefore say
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import statistics as middle
@@ -76,7 +75,7 @@ def _check(
 def _check_score(found: Evaluation, raw: bytes, where: str) -> Iterator[Complaint]:
     if found.score is None or not raw.strip():
         return
-    again = recomputed(json.loads(raw))
+    again = recomputed(documents.parse_json(raw))
     if again is not None and not _close(again, found.score):
         what = f"score {found.score.value:.6f} is not what its raw times give ({again.value:.6f})"
         yield what, where, "believe the raw times; `avogit measure` measures anew"
