@@ -21,6 +21,7 @@ import pytest
 from avogit.task import Task, Tunable, parse_task, tunables, with_tunable
 
 KERNELS = Path(__file__).parent.parent / "kernels"
+GUIDE = Path(__file__).parent.parent / "docs" / "writing-a-task.md"
 WORKER = Path(__file__).with_name("kernel_worker.py")
 NAMES = ("attention-cpu", "softmax-cpu")
 BROKEN = {
@@ -69,16 +70,16 @@ def build(task: Task, point: dict[str, int], where: Path) -> str:
     return str(target)
 
 
-def compare(task: Task, objects: list[str]) -> Errors:
+def compare(task: Task, folder: Path, objects: list[str]) -> Errors:
     """What the worker found; skips where torch is not installed."""
     shapes = {w.name: dict(w.params) for w in task.correctness.shapes}
     request = {
-        "problem": str(KERNELS / task.name / "problem.py"),
+        "problem": str(folder / "problem.py"),
         "entry": task.entry,
         "arguments": task.arguments,
         "shapes": shapes,
         "objects": objects,
-        "broken": [f"{task.entry}: {name}" for name in BROKEN[task.name]],
+        "broken": [f"{task.entry}: {name}" for name in BROKEN.get(task.name, ())],
     }
     command = [sys.executable, "-B", "-W", "ignore", str(WORKER)]
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True)
@@ -94,7 +95,7 @@ def measured(name: str, where: Path) -> tuple[Errors, tuple[str, ...]]:
     folder = where / name
     folder.mkdir(exist_ok=True)
     objects = [build(task, point, folder) for point in corners(task)]
-    return compare(task, objects), tuple(objects)
+    return compare(task, KERNELS / name, objects), tuple(objects)
 
 
 @pytest.fixture(scope="session")
@@ -156,3 +157,17 @@ def test_no_maximum_subtracted_is_not_finite_on_some_kind(name: str, built: Path
     errors, _ = measured(name, built)
     for shape, kinds in errors[f"{task.entry}: no maximum"].items():
         assert shape.startswith("one") or math.inf in kinds.values(), shape
+
+
+def test_task_of_the_guide_is_right(tmp_path: Path) -> None:
+    blocks = dict(re.findall(r"```(\w+)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL))
+    files = {"task.yaml": "yaml", "problem.py": "python", "kernel.cpp": "cpp"}
+    for name, language in files.items():
+        (tmp_path / name).write_text(blocks[language], encoding="utf-8")
+    task = parse_task("guide", {name: (tmp_path / name).read_bytes() for name in files})
+    (axis,) = space(task)
+    objects = [build(task, {axis.name: choice}, tmp_path) for choice in axis.choices]
+    errors = compare(task, tmp_path, objects)
+    for path in objects:
+        for kinds in errors[path].values():
+            assert max(kinds.values()) < task.correctness.row_rmse
