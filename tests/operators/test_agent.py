@@ -371,7 +371,10 @@ def test_a_rate_limit_that_passes_costs_nothing(tmp_path: Path, serve) -> None:
     assert len(server.requests) == 5
 
 
-@pytest.mark.parametrize("mistake", [cut_off(), bad_call("plan", "{"), say("hm"), call("nope")])
+@pytest.mark.parametrize(
+    "mistake",
+    [cut_off(), bad_call("plan", "{"), bad_call("plan", "[1]"), say("hm"), call("nope")],
+)
 def test_a_model_may_repair_its_mistakes(tmp_path: Path, serve, mistake: Reply) -> None:
     script = [mistake, mistake, PLAN, mistake, mistake, FASTER, mistake, mistake, SUBMIT]
     found, server, _ = run(tmp_path, serve, script)

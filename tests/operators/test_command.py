@@ -145,6 +145,16 @@ print(first.pid, second.pid, flush=True)
     assert not any(alive(pid) for pid in pids)
 
 
+def test_processes_left_behind_are_killed_even_with_another_environment(tmp_path: Path) -> None:
+    program = """
+import subprocess
+child = subprocess.Popen(["sleep", "300"], env={"PATH": os.defpath})
+print(child.pid, flush=True)
+"""
+    found = proposed(tmp_path, EDIT + "import os" + program)
+    assert not alive(int(found.attachments["transcript.txt"]))
+
+
 def test_a_program_that_closes_its_output_is_still_waited_for(tmp_path: Path) -> None:
     program = "import os, time; os.close(1); os.close(2); time.sleep(0.3)\n" + EDIT
     assert b"PASSES = 4" in proposed(tmp_path, program).files["kernel.cpp"]
