@@ -15,6 +15,7 @@ from avogit.errors import AvogitError
 from avogit.records import Evaluation, Ratio, Verdict, WorkloadTiming
 
 FORMAT = 1
+DECIDING = "deciding.json"  # an attachment: the sample that decided, where another is stated
 RAW = "raw.json"  # raw times lie beside record.json, which stays small enough to query
 
 

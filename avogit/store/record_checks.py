@@ -18,6 +18,7 @@ from avogit.store import documents, message, reader
 from avogit.store.records_log import RECORD, RecordCommit, record_commits
 from avogit.store.repository import Repository
 
+_MEASURE = "`avogit measure` measures anew"
 _TOLERANCE = 1e-6
 _STATED = re.compile(r", (\d+\.\d{3})x [^,]*$")
 
@@ -70,15 +71,34 @@ def _check(
         yield from _check_score(found, raw[2] if raw else b"", where)
         if commit.kind == "evaluation":
             findings[commit.name] = _finding(payload, found)
+    if deciding := blobs.get(documents.DECIDING):
+        yield from _check_deciding(deciding[2], where)
+
+
+def _check_deciding(data: bytes, where: str) -> Iterator[Complaint]:
+    """The sample that decided is kept beside the one that is stated."""
+    try:
+        document = documents.parse_json(data)
+        found = documents.evaluation_from_json(document)
+    except (AvogitError, ValueError, TypeError) as error:
+        yield f"{documents.DECIDING} cannot be read ({error})", where, "a newer avogit may read it"
+        return
+    yield from _check_score(found, documents.compact(found.raw), where)
 
 
 def _check_score(found: Evaluation, raw: bytes, where: str) -> Iterator[Complaint]:
-    if found.score is None or not raw.strip():
+    if found.score is None:
         return
-    again = recomputed(documents.parse_json(raw))
-    if again is not None and not _close(again, found.score):
+    try:
+        again = recomputed(documents.parse_json(raw or b"{}"))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, ZeroDivisionError):
+        yield "raw times cannot be read", where, _MEASURE
+        return
+    if again is None:
+        yield "a score without raw times", where, _MEASURE
+    elif not _close(again, found.score):
         what = f"score {found.score.value:.6f} is not what its raw times give ({again.value:.6f})"
-        yield what, where, "believe the raw times; `avogit measure` measures anew"
+        yield what, where, f"believe the raw times; {_MEASURE}"
 
 
 def recomputed(raw: Mapping[str, Any]) -> Ratio | None:

@@ -33,8 +33,7 @@ def message_problem(repo: Repository, message: str) -> str | None:
     missing = [key for key in _NEEDED if key not in block]
     if missing:
         return f"{missing[0]} is missing"
-    wrong = _against_record(repo, block, message.lstrip("\n").split("\n", 1)[0])
-    return f"{wrong[0]} differs from its record" if wrong else None
+    return _against_record(repo, block, message.lstrip("\n").split("\n", 1)[0])
 
 
 def line_problems(repo: Repository, oid: str) -> list[str]:
@@ -57,18 +56,18 @@ def _line_problems(repo: Repository, population: str, oid: str, bases: set[str])
         row = rows.row(entry, population)
         if row is None or not row["measured"]:
             continue
-        try:
-            wrong = _against_record(repo, row["trailers"], row["subject"])
-        except AvogitError as error:
-            wrong = [str(error)]
-        if wrong:
-            yield f"{entry.oid[:10]}: {', '.join(wrong)} differs from its record"
+        if wrong := _against_record(repo, row["trailers"], row["subject"]):
+            yield f"{entry.oid[:10]}: {wrong}"
 
 
-def _against_record(repo: Repository, block: Mapping[str, str], subject: str) -> list[str]:
+def _against_record(repo: Repository, block: Mapping[str, str], subject: str) -> str | None:
+    name = block.get("Avo-Evaluation", "")
     try:
-        document = records_log.read_record(repo, block["Avo-Population"], block["Avo-Evaluation"])
+        document = records_log.read_record(repo, block["Avo-Population"], name)
+        finding = finding_of(document["payload"])
     except AvogitError:
-        return [f"Avo-Evaluation {block['Avo-Evaluation'][:19]} names no record here, so it"]
-    finding = finding_of(document["payload"])
-    return differences(finding, block, subject) if finding else []
+        finding = None
+    if finding is None:
+        return f"no record {name[:19] or 'is named that'} backs it"
+    wrong = differences(finding, block, subject)
+    return f"{', '.join(wrong)} differs from the record {name[:19]}" if wrong else None
