@@ -15,6 +15,7 @@ from avogit.records import Candidate, Head, Lineage
 from avogit.store import git, message, refs, rows
 from avogit.store.lease import pruner_lock
 from avogit.store.lineage import Snapshot, read_lineage, read_refs
+from avogit.store.locks import clear_own_locks
 from avogit.store.objects import NewObjects
 from avogit.store.population import chain_ref, checked_name, head_name, head_ref, host_name
 from avogit.store.refs import Conflict, Update
@@ -32,6 +33,7 @@ def pruner(repo: Repository, population: str) -> Iterator[bool]:
     """Whether this process may prune. Finishes first what a dead pruner left half done."""
     with pruner_lock(repo) as held:
         if held:
+            clear_own_locks(repo, [chain_ref("archive", checked_name(population), host_name(repo))])
             repair(repo, population)
         yield held
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from avogit.errors import AvogitError
@@ -16,6 +16,7 @@ from avogit.store import lease
 from avogit.store.repository import Repository
 
 MIN_AGE_S = 60.0  # a younger one may belong to a git that is running
+_GRACE_S = 2.0  # one update-ref takes milliseconds
 _NAMES = ("index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "packed-refs.new")
 
 
@@ -36,6 +37,18 @@ def remove_stale_locks(repo: Repository, min_age_s: float = MIN_AGE_S) -> tuple[
         else:
             path.unlink(missing_ok=True)
     return found
+
+
+def clear_own_locks(repo: Repository, refs: Iterable[str]) -> None:
+    """Remove what a git that was killed left on refs that we alone may move now.
+
+    The git that a dead process of ours started may still be at work: it gets time to end.
+    """
+    for ref in refs:
+        path = repo.common_dir / f"{ref}.lock"
+        while path.exists() and _mtime(path) > time.time() - _GRACE_S:
+            time.sleep(0.05)
+        path.unlink(missing_ok=True)
 
 
 def _candidates(common_dir: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from avogit.store import documents, git, lineage, message, refs, rows, walk, wor
 from avogit.store.documents import make_document
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.lease import writer_lock
+from avogit.store.locks import clear_own_locks
 from avogit.store.objects import AVOGIT, NewObjects, Person
 from avogit.store.population import chain_ref, checked_name, head_name, head_ref, host_name
 from avogit.store.records_log import add_record
@@ -126,6 +127,7 @@ def writer(repo: Repository, population: str) -> Iterator[Writer]:
     try:
         name = f"{host}-{number}"
         chains = [chain_ref(kind, population, name) for kind in work.CHAINS]
+        clear_own_locks(repo, chains)
         now = refs.read_refs(repo, *chains)
         yield Writer(repo, population, name, _author(repo), {ref: now.get(ref) for ref in chains})
     finally:
