@@ -34,6 +34,8 @@ START_TIMEOUT_S = 10.0
 _DEATH_TIMEOUT_S = 5.0
 _WORDS_LIMIT = 2000
 _READ_SIZE = 4096
+# A call that had to wait longer than this for a processor says little about the kernel.
+_WAIT_NS, _WAIT_SHARE = 50_000, 0.005
 
 
 class KernelFailed(Exception):
@@ -67,6 +69,18 @@ class _Pipes:
         self.status.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """How long a call took, and how long of it others had the processor."""
+
+    ns: int
+    waited_ns: int
+
+    @property
+    def disturbed(self) -> bool:
+        return self.waited_ns > max(_WAIT_NS, self.ns * _WAIT_SHARE)
+
+
 class Runner:
     """One arm's process."""
 
@@ -79,6 +93,7 @@ class Runner:
         self.pid = 0
         self._pidfd = -1
         self._poll = select.poll()
+        self._waits: list[int] = []
         self._pipes = _request(zygote, spawn, memory)
 
     def wait_ready(self, defences: Defences) -> None:
@@ -91,12 +106,13 @@ class Runner:
         if defences.stop_at_done:
             self._stop()
 
-    def call(self, index: int, timeout_s: float, defences: Defences) -> int:
-        """One call of the kernel, in nanoseconds. The process is stopped afterwards."""
+    def call(self, index: int, timeout_s: float, defences: Defences) -> Timed:
+        """One call of the kernel. The process is stopped afterwards."""
         if defences.done_token and self._poll.poll(0):
             self._answer(0)
             self._fail(Verdict.REWARD_HACK, "forged-done", "it spoke without being asked")
         token = TOKEN.pack(index, os.urandom(8))
+        waited = self._waited_ns()
         started = time.perf_counter_ns()
         os.write(self._pipes.go, token)
         signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
@@ -104,13 +120,14 @@ class Runner:
         if defences.stop_at_done:
             self._stop()
         ended = time.perf_counter_ns()
+        waited = self._waited_ns() - waited
         if self.trusted:
             self._await_copy(answer, token)
         elif defences.done_token and answer != token:
             self._fail(Verdict.REWARD_HACK, "forged-done", "its `done` was not the one it owed")
         if defences.count_threads:
             self._count_threads()
-        return ended - started
+        return Timed(ended - started, waited)
 
     def kill(self) -> None:
         """End the process; `wait_ended` follows."""
@@ -124,7 +141,8 @@ class Runner:
         if self._pidfd >= 0:
             self._poll.unregister(self._pipes.done)
             self._poll.poll(_DEATH_TIMEOUT_S * 1000)
-            os.close(self._pidfd)
+            for fd in (self._pidfd, *self._waits):
+                os.close(fd)
         self._pipes.close()
 
     def _meet(self) -> None:
@@ -137,6 +155,11 @@ class Runner:
                 (self.pid,), (self._pidfd,) = STATUS.unpack(data), fds
                 self._poll.register(self._pipes.done, select.POLLIN)
                 self._poll.register(self._pidfd, select.POLLIN)
+                self._waits = _open_all(f"/proc/{self.pid}/schedstat", "/proc/self/schedstat")
+
+    def _waited_ns(self) -> int:
+        """How long this runner, and we, have been ready to run and were not run."""
+        return sum(int(os.pread(fd, 128, 0).split()[1]) for fd in self._waits)
 
     def _await_copy(self, answer: bytes, token: bytes) -> None:
         """The baseline puts its result into its buffer after the clock has stopped."""
@@ -226,6 +249,15 @@ def _request(zygote: socket.socket, spawn: Spawn, memory: tuple[int, int]) -> _P
         os.close(fd)
     theirs.close()
     return _Pipes(go_write, done_read, words_read, ours)
+
+
+def _open_all(*paths: str) -> list[int]:
+    """Those that are there: a kernel may not count waiting, or the process be gone."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found.append(os.open(path, os.O_RDONLY))
+    return found
 
 
 def _words(pipe: int) -> str:

@@ -93,7 +93,7 @@ class Judge:
             answer = answers[name]
             self._raise_unsound(name, answer)
             self._raise_wrong_rows(name, answer, truth, rows)
-            if name != BASELINE and self.defences.full_compare:
+            if name != BASELINE:
                 self._raise_unlike_baseline(name, answer, answers[BASELINE])
             self._raise_impossible(name, answer, case)
 
@@ -127,7 +127,7 @@ class Judge:
 
     def _raise_impossible(self, name: str, answer: Answer, case: Case) -> None:
         spec = self.rig.spec
-        gflops = self.rig.problem.flops(dict(case.params)) / answer.ns
+        gflops = self.rig.problem.flops(dict(case.params)) / answer.timed.ns
         limit = spec.max_gflops * spec.threads
         if self.defences.speed_limit and gflops > limit:
             detail = f"{gflops:.4g} GFLOP/s, more than the {limit:g} this machine can do"
@@ -189,4 +189,4 @@ def _check_as_timed(judge: Judge, arms: Arms, case: Case) -> dict[str, int]:
     with named(case, kind):
         answers = {name: judge.call(arms, name, case) for name in judge.seeds.shuffled(list(arms))}
         judge.check_together(answers, case, inputs)
-    return {name: answer.ns for name, answer in answers.items()}
+    return {name: answer.timed.ns for name, answer in answers.items()}

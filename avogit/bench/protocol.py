@@ -47,7 +47,6 @@ class Defences:
     count_threads: bool = True
     check_timed: bool = True
     speed_limit: bool = True
-    full_compare: bool = True  # every row against the baseline's, not the audited rows alone
 
     def layers(self) -> Layers:
         return Layers(self.namespaces, self.landlock, self.seccomp)
@@ -112,6 +111,7 @@ class Report:
     confidence: float = 0.0  # of the intervals that these blocks give
     checked_calls: int = 0
     worst_row_rmse: float = 0.0
+    repeated_rounds: int = 0  # because another process had the processor
     overhead_us: float = 0.0
     seeds: Mapping[str, str] = field(default_factory=dict)
     stages_s: Mapping[str, float] = field(default_factory=dict)

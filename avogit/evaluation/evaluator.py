@@ -72,9 +72,7 @@ class Evaluator:
         state_dir: Path,
         confidence: float,
         progress: Callable[[str], None] | None = None,
-        defences: Defences | None = None,
     ) -> None:
-        """`defences` is for tests that show what each is good for; nobody else sets it."""
         if task.build.language not in BUILDERS:
             known = ", ".join(BUILDERS)
             raise AvogitError(
@@ -85,7 +83,7 @@ class Evaluator:
         self._state_dir = state_dir
         self._confidence = confidence
         self._progress = progress or (lambda text: None)
-        self._defences = defences or Defences()
+        self.defences = Defences()  # tests switch one off to show what it is good for
         self._oracle: Oracle | None = None
 
     def __enter__(self) -> Evaluator:
@@ -159,14 +157,15 @@ class Evaluator:
             confidence=self._confidence,
             noop=str(noop.path),
             library_dirs=built.library_dirs,
-            defences=self._defences,
+            defences=self.defences,
         )
-        started = time.monotonic()
         with device_lock(self._progress):
+            started = time.monotonic()
             report = self._ask(order)
+            taken = time.monotonic() - started
         assert self._oracle is not None
         stages |= report.stages_s
-        stages["other"] = round(time.monotonic() - started - sum(report.stages_s.values()), 4)
+        stages["start"] += round(taken - sum(report.stages_s.values()), 4)
         notes = {
             "artefacts": {name: a.sha256 for name, a in artefacts.items()},
             "compiler": built.compiler,
@@ -225,7 +224,7 @@ class Evaluator:
             baseline=self._task.baseline,
             evaluator=evaluator_version(),
             sandbox=report.layers,
-            certified=report.certified and self._defences == Defences(),
+            certified=report.certified and self.defences == Defences(),
             stages_s=stages,
             notes={},
         )

@@ -88,6 +88,7 @@ def _raw(report: Report) -> dict[str, object]:
             "checked_calls": report.checked_calls,
             "worst_row_rmse": report.worst_row_rmse,
         },
+        "repeated_rounds": report.repeated_rounds,
         "overhead_us": report.overhead_us,
         "seeds": dict(report.seeds),
     }
