@@ -114,23 +114,27 @@ def _replace(path: Path) -> sqlite3.Connection:
 def _connect(name: str) -> sqlite3.Connection:
     connection = sqlite3.connect(name, timeout=20, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
-        _prepare(connection)
+        if _is_ready(connection):
+            # Readers and a writer side by side. The first fill is faster without it.
+            connection.execute("PRAGMA journal_mode=WAL")
+        else:
+            _prepare(connection)
     except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _is_ready(connection: sqlite3.Connection) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == VERSION:
-        return
+    return bool(version == VERSION)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     with connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == VERSION:  # another process was faster
+        if _is_ready(connection):  # another process was faster
             return
         for table in ("tips", "rows", "graves"):
             connection.execute(f"DROP TABLE IF EXISTS {table}")

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from avogit.records import Candidate, Ratio, Status, Verdict
 from avogit.store import message, trailers
@@ -24,12 +24,11 @@ _GRAVE = re.compile(
 )
 _STATUSES = {str(status): status for status in Status}
 _VERDICTS = {str(verdict): verdict for verdict in Verdict}
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One commit as `git log` gives it."""
+class LogEntry(NamedTuple):
+    """One commit as `git log` gives it. A tuple: a walk makes hundreds of thousands."""
 
     oid: str
     tree: str
@@ -77,11 +76,10 @@ def row(entry: LogEntry, population: str) -> dict[str, Any] | None:
     """The candidate's JSON values; None for a commit that is none of this population."""
     if entry.message.startswith((LINK, ARCHIVE)) or "\nAvo-Population:" not in entry.message:
         return None
-    pairs = [(key, value) for key, value in trailers.parse(entry.message) if key[:4] == "Avo-"]
-    block = dict(pairs)
+    block = _avo_block(entry.message)
     if block.get("Avo-Population") != population or block.get("Avo-Status") not in _STATUSES:
         return None
-    if block.get("Avo-Format") != message.FORMAT or len(block) != len(pairs):
+    if block.get("Avo-Format") != message.FORMAT:
         return None
     score, verdict = _score(block), block.get("Avo-Verdict")
     measured_tree = block.get("Avo-Tree", "")
@@ -133,6 +131,17 @@ def candidate(values: Mapping[str, Any]) -> Candidate:
 def order(values: Mapping[str, Any]) -> tuple[int, int, str]:
     """Oldest first, parents before children, the same in every clone."""
     return values["time_s"], values["generation"], values["oid"]
+
+
+def _avo_block(text: str) -> dict[str, str]:
+    """A message's `Avo-` trailers; empty where one of them stands there twice."""
+    pairs = trailers.parse(text)
+    block = dict(pairs)
+    if len(block) == len(pairs) > 0 and min(block) > "Avo-" and max(block) < "Avo.":
+        return block  # all of them are: "." comes next after "-"
+    ours = [(key, value) for key, value in pairs if key[:4] == "Avo-"]
+    block = dict(ours)
+    return block if len(block) == len(ours) else {}
 
 
 def _score(block: Mapping[str, str]) -> tuple[float, float, float] | None:
