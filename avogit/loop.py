@@ -16,7 +16,7 @@ from avogit.step import StepResult, take_step
 
 # An operator that fails this often in a row will not help itself.
 FAILURES_IN_A_ROW = 3
-_ENDS_RUN = ("exhausted", "auth-refused")
+_ENDS_RUN = ("exhausted", "no-tunables", "auth-refused", "request-refused", "unreachable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,7 @@ def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
     if from_rev is not None:
         source, body = _transplanted(session, from_rev)
     session.progress("measuring the seed")
-    evaluation = session.evaluator.evaluate(
-        source, {}, sample="fresh", budget_s=session.config.measure.budget_s
-    )
+    evaluation = _evaluate(session, source, {}, "fresh", session.config.measure.budget_s)
     decision = acceptance.decide_seed(evaluation)
     if decision.status is not Status.SEED:
         raise AvogitError(
@@ -214,15 +212,25 @@ def _judge(
     """The evaluation to print, the decision, and the evaluation that decided."""
     rivals = _rivals(session, lineage, parent)
     settings, budgets = session.config.acceptance, session.config.measure
-    deciding = session.evaluator.evaluate(
-        source, rivals, sample="deciding", budget_s=budgets.budget_s
-    )
+    deciding = _evaluate(session, source, rivals, "deciding", budgets.budget_s)
     decision = acceptance.decide(settings.rule, lineage, parent, deciding, settings)
     if decision.status is not Status.ACCEPTED:
         return deciding, decision, deciding
     # What decides is not what is printed: the best of many samples flatters itself.
-    fresh = session.evaluator.evaluate(source, rivals, sample="fresh", budget_s=budgets.fresh_s)
+    fresh = _evaluate(session, source, rivals, "fresh", budgets.fresh_s)
     return fresh, acceptance.confirmed(decision, fresh, settings), deciding
+
+
+def _evaluate(
+    session: Session, source: Source, rivals: Mapping[str, Source], sample: str, budget_s: float
+) -> Evaluation:
+    """An evaluation; once more where the machine was too busy for the first to say anything."""
+    evaluate = session.evaluator.evaluate
+    found = evaluate(source, rivals, sample=sample, budget_s=budget_s)
+    if found.verdict is Verdict.UNMEASURED:
+        session.progress(f"measuring again: {found.reason}")
+        found = evaluate(source, rivals, sample=sample, budget_s=budget_s)
+    return found
 
 
 def _rivals(session: Session, lineage: Lineage, parent: Candidate) -> dict[str, Source]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+# The console script beside this Python: `python -m avogit` would look into the working
+# directory first, and a bare repository holds a folder of that name.
+AVOGIT = str(Path(sys.executable).parent / "avogit")
+Git = Callable[..., str]
 
-@pytest.fixture(autouse=True)
-def private_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> None:
+
+def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """No user config, no inherited hook variables, no endpoint and no key."""
-    home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
@@ -26,68 +30,102 @@ def private_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -
     )
 
 
-Git = Callable[..., str]
+def run_git(directory: Path, *arguments: str, **options: object) -> str:
+    """Run git in a directory and give its output; a failure fails the test."""
+    command = ["git", "-C", str(directory), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def run_avogit(
+    directory: Path, *arguments: str, env: dict[str, str] | None = None, **options: object
+) -> subprocess.CompletedProcess[str]:
+    """Run avogit in a directory as a user would."""
+    return subprocess.run(
+        [AVOGIT, *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(env or {})},
+        **options,
+    )
+
+
+@pytest.fixture(autouse=True)
+def private_environment(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every test has a home of its own."""
+    isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
 def git() -> Git:
-    """Run git in a directory and give its output; a failure fails the test."""
-
-    def run(directory: Path, *arguments: str, **options: object) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(directory), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            **options,
-        )
-        assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
-        return done.stdout.strip()
-
-    return run
+    return run_git
 
 
 @pytest.fixture
 def avogit() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `python -m avogit` in a directory as a user would."""
-
-    def run(
-        directory: Path, *arguments: str, env: dict[str, str] | None = None, **options: object
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "avogit", *arguments],
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **(env or {})},
-            **options,
-        )
-
-    return run
+    return run_avogit
 
 
 @pytest.fixture
-def project(tmp_path: Path, git: Git) -> Path:
+def avogit_path() -> str:
+    """What git is told to run."""
+    return AVOGIT
+
+
+def make_project(root: Path) -> Path:
     """A user's repository with one commit and a file of their own."""
-    root = tmp_path / "a project"
     root.mkdir()
-    git(root, "init", "-q", "-b", "main")
+    run_git(root, "init", "-q", "-b", "main")
     (root / "notes.txt").write_text("the user's own file\n")
-    git(root, "add", "notes.txt")
-    git(root, "commit", "-q", "-m", "A file of mine")
+    run_git(root, "add", "notes.txt")
+    run_git(root, "commit", "-q", "-m", "A file of mine")
     return root
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path / "a project")
 
 
 TASKS = Path(__file__).resolve().parent / "tasks"
 
 
-@pytest.fixture
-def polynomial(project: Path, git: Git, avogit) -> Path:
+# Short, and content with less certainty than the default: what tests plant is twofold.
+MEASURE = "measure: {budget_s: 2, fresh_s: 1, confirm_s: 1.5}\nacceptance: {confidence: 0.9}\n"
+
+
+def make_polynomial(root: Path) -> Path:
     """A repository with the test task initialised and short measurements configured."""
-    done = avogit(project, "init", "--task", str(TASKS / "polynomial"))
+    make_project(root)
+    done = run_avogit(root, "init", "--task", str(TASKS / "polynomial"))
     assert done.returncode == 0, done.stderr
-    with (project / "avogit.yaml").open("a") as file:
-        file.write("measure: {budget_s: 1.5, fresh_s: 1.0, confirm_s: 1.5}\n")
-    git(project, "commit", "-q", "-am", "Short measurements")
-    return project
+    with (root / "avogit.yaml").open("a") as file:
+        file.write(MEASURE)
+    run_git(root, "commit", "-q", "-am", "Short measurements")
+    return root
+
+
+@pytest.fixture
+def polynomial(tmp_path: Path) -> Path:
+    return make_polynomial(tmp_path / "a project")
+
+
+@pytest.fixture(scope="session")
+def evolved_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A population after three steps of `tune`; tests work on copies."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+        root = make_polynomial(tmp_path_factory.mktemp("evolved") / "a project")
+        done = run_avogit(root, "run", "--steps", "3", "--operator", "tune")
+        assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def evolved(evolved_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(evolved_once, tmp_path / "a project", symlinks=True))

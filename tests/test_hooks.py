@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def avogit_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def avogit_on_path(tmp_path: Path, avogit_path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hooks call `avogit`: put this environment's on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     script = folder / "avogit"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m avogit "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{avogit_path}" "$@"\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 

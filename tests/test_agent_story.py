@@ -1,0 +1,118 @@
+"""The `agent` operator through `avogit step`, against a real scripted HTTP server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from scripted_openai import (
+    Reply,
+    Script,
+    ScriptedOpenAI,
+    bad_call,
+    call,
+    cut_off,
+    hang,
+    rate_limited,
+    refused,
+)
+
+KERNEL = "kernel.cpp"
+SLOW, FAST = "constexpr int PASSES = 8;", "constexpr int PASSES = 1;"
+KEY = "sk-planted-0123456789abcdef"
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[tuple[ScriptedOpenAI, dict[str, str]]]:
+    with ScriptedOpenAI(script) as server:
+        yield (
+            server,
+            {
+                "OPENAI_BASE_URL": server.base_url,
+                "OPENAI_API_KEY": KEY,
+                "AVOGIT_MODEL": "scripted-1",
+            },
+        )
+
+
+@pytest.fixture
+def seeded(polynomial: Path, avogit, git) -> Path:
+    with (polynomial / "avogit.yaml").open("a") as file:
+        file.write("agent: {timeout_s: 2, retries: 1, step_timeout_s: 60}\n")
+    git(polynomial, "commit", "-q", "-am", "Short limits")
+    assert avogit(polynomial, "seed").returncode == 0
+    return polynomial
+
+
+def step(avogit, directory: Path, script: Script) -> subprocess.CompletedProcess[str]:
+    with serving(script) as (_, environment):
+        return avogit(directory, "step", "--operator", "agent", "--json", env=environment)
+
+
+def test_a_whole_story_ends_in_an_accepted_commit(seeded: Path, avogit, git) -> None:
+    script: list[Reply] = [
+        call("read_file", path=KERNEL),
+        call("plan", hypothesis="one pass suffices", expected_gain_pct=300),
+        call("edit_file", path=KERNEL, old=SLOW, new="constexpr int PASSES = ;"),
+        call("evaluate", subject="broken on the way"),
+        call("edit_file", path=KERNEL, old="constexpr int PASSES = ;", new=FAST),
+        call("evaluate", subject="repaired"),
+        call("submit", subject="do the work once", why="Seven of eight passes were idle."),
+    ]
+    with serving(script) as (server, environment):
+        done = avogit(seeded, "step", "--operator", "agent", "--json", env=environment)
+        sent = json.dumps(server.requests)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["step"]
+    assert result["outcome"] == "accepted", result["reason"]
+    trailers = result["candidate"]["trailers"]
+    assert trailers["Avo-Model"] == "scripted-1"
+    assert trailers["Avo-Tokens"] == "in=700 out=70"
+    assert "one pass suffices" in trailers["Avo-Plan"]
+    assert "COMPILE_ERROR" in sent
+    rows = json.loads(avogit(seeded, "log", "--json").stdout)
+    drafts = [row["verdict"] for row in rows if row["status"] == "draft"]
+    assert drafts == ["COMPILE_ERROR", "PASSED"]
+    assert "Seven of eight" in git(seeded, "log", "-1", "--format=%b", result["candidate"]["oid"])
+    assert avogit(seeded, "fsck").returncode == 0
+    everything = git(seeded, "rev-list", "--objects", "--all").split()
+    for oid in [word for word in everything if len(word) == 40]:
+        data = subprocess.run(
+            ["git", "-C", str(seeded), "cat-file", "-p", oid], capture_output=True, check=True
+        ).stdout
+        assert KEY.encode() not in data
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ([rate_limited()] * 8, "rate-limited"),
+        ([cut_off()] * 8, "bad-reply"),
+        ([bad_call("write_file", "{not json")] * 8, "bad-reply"),
+        ([hang()] * 4, "timeout"),
+        ([refused()], "auth-refused"),
+        ([call("give_up", reason="nothing left to try")], "gave-up"),
+    ],
+    ids=["429", "cut-off", "malformed", "hanging", "refused", "gave-up"],
+)
+def test_bad_ends_are_named_and_lose_nothing(
+    seeded: Path, avogit, script: list[Reply], outcome: str
+) -> None:
+    before = avogit(seeded, "log", "--json").stdout
+    done = step(avogit, seeded, script)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["step"]
+    assert (result["outcome"], result["candidate"]) == (outcome, None)
+    assert result["reason"]
+    assert avogit(seeded, "log", "--json").stdout == before
+    assert avogit(seeded, "fsck").returncode == 0
+
+
+def test_a_missing_model_is_one_line(seeded: Path, avogit) -> None:
+    done = avogit(seeded, "step", "--operator", "agent")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
