@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Head, Lineage
 from avogit.store import git, message, refs, rows
+from avogit.store.graveyard import short_name
 from avogit.store.lease import pruner_lock
 from avogit.store.lineage import Snapshot, read_lineage, read_refs
 from avogit.store.locks import clear_own_locks
@@ -20,7 +21,6 @@ from avogit.store.objects import NewObjects
 from avogit.store.population import chain_ref, checked_name, head_name, head_ref, host_name
 from avogit.store.refs import Conflict, Update
 from avogit.store.repository import Repository
-from avogit.store.rows import Grave
 
 _ATTEMPTS = 5
 _MAX_TIPS = 200  # parents of one archive commit
@@ -59,8 +59,8 @@ def restore(repo: Repository, population: str, oid: str) -> str:
     if oid not in lineage.candidates:
         raise AvogitError(f"{oid[:10]} is no candidate of {population}: `avogit log` lists them")
     stem = head_name(lineage.candidates[oid].generation, oid)
-    taken = {grave.name for grave in _graves(repo, population)}
-    taken |= {head.ref.rsplit("/", 1)[-1] for head in lineage.heads}
+    taken = {name for name, _ in _dead(repo, population)}
+    taken |= {short_name(head) for head in lineage.heads}
     names = (stem, *(f"{stem}-r{n}" for n in range(1, 10_000)))
     ref = head_ref(population, next(name for name in names if name not in taken))
     refs.transact(repo, [Update(ref, oid, None)])
@@ -71,8 +71,8 @@ def repair(repo: Repository, population: str) -> tuple[str, ...]:
     """Delete the heads that the archive already names; gives the refs."""
     found = read_refs(repo, checked_name(population))
     read_lineage(repo, population)
-    dead = {(grave.name, grave.oid) for grave in _graves(repo, population)}
-    left = [h for h in found.heads if (h.ref.rsplit("/", 1)[-1], h.oid) in dead and _ours(h)]
+    dead = _dead(repo, population)
+    left = [h for h in found.heads if (short_name(h), h.oid) in dead and _ours(h)]
     if not left:
         return ()
     stays = refs.checked_out(repo, [f"refs/heads/avo/{population}/"])
@@ -137,7 +137,7 @@ def _bury(
     for head in heads:
         reason, score = why[head.oid]
         stated = message.number(score) if score else "-"
-        name = head.ref.rsplit("/", 1)[-1]
+        name = short_name(head)
         lines.append(f"    {head.oid} {name} {stated} {message.one_line(reason) or 'no reason'}")
     tips = list(dict.fromkeys(head.oid for head in heads))
     times = [_time_s(lineage.candidates.get(oid)) for oid in tips]
@@ -152,9 +152,10 @@ def _bury(
     return commit
 
 
-def _graves(repo: Repository, population: str) -> tuple[Grave, ...]:
+def _dead(repo: Repository, population: str) -> frozenset[tuple[str, str]]:
+    """(short name, id) of every head that the lineage last read found dead."""
     seen = repo.memory.get(population)
-    return seen.graves if isinstance(seen, Snapshot) else ()
+    return seen.graveyard.dead if isinstance(seen, Snapshot) else frozenset()
 
 
 def _ours(head: Head) -> bool:

@@ -18,12 +18,13 @@ from avogit.store import rows
 from avogit.store.repository import Repository
 from avogit.store.rows import Grave
 
-VERSION = 1
+VERSION = 2
 _TABLES = """
 CREATE TABLE tips (oid TEXT NOT NULL);
 CREATE TABLE rows (time_s INTEGER, generation INTEGER, oid TEXT, line TEXT NOT NULL);
 CREATE UNIQUE INDEX in_order ON rows (time_s, generation, oid);
-CREATE TABLE graves (oid TEXT, name TEXT, score TEXT, reason TEXT, UNIQUE (oid, name));
+CREATE TABLE graves (oid TEXT, name TEXT, score TEXT, reason TEXT);
+CREATE UNIQUE INDEX one_each ON graves (oid, name, score, reason);
 """
 
 
@@ -49,7 +50,7 @@ def lines(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 def graves(connection: sqlite3.Connection) -> list[Grave]:
     """Every row of the prune log."""
-    query = "SELECT oid, name, score, reason FROM graves ORDER BY oid, name"
+    query = "SELECT oid, name, score, reason FROM graves"
     return [Grave(*found) for found in connection.execute(query)]
 
 

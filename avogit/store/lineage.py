@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Champion, Head, Lineage
 from avogit.store import cache, git, reader, rows
+from avogit.store.graveyard import Graveyard, short_name
 from avogit.store.population import checked_name, lineage_patterns
 from avogit.store.repository import Repository
 from avogit.store.rows import Grave, LogEntry
@@ -41,7 +42,7 @@ class Snapshot:
 
     tips: frozenset[str]
     candidates: dict[str, Candidate]
-    graves: tuple[Grave, ...]
+    graveyard: Graveyard
 
 
 def read_lineage(repo: Repository, population: str) -> Lineage:
@@ -52,9 +53,8 @@ def read_lineage(repo: Repository, population: str) -> Lineage:
     if snapshot is None or snapshot.tips != refs.tips:
         snapshot = _refreshed(repo, population, refs, snapshot)
         repo.memory[population] = snapshot
-    heads = _live(refs.heads, snapshot.graves)
-    standing = {head.oid for head in heads}
-    pruned = {g.oid: g.reason for g in snapshot.graves if g.oid not in standing}
+    heads = snapshot.graveyard.live(refs.heads)
+    pruned = snapshot.graveyard.pruned(heads)
     return Lineage(population, snapshot.candidates, heads, refs.champions, pruned)
 
 
@@ -66,8 +66,8 @@ def lineage_json_lines(repo: Repository, population: str) -> Iterator[str]:
     refs = read_refs(repo, checked_name(population))
     with cache.connect(repo, population) as connection:
         _fill(repo, population, connection, refs)
-        buried = cache.graves(connection)
-        endings = _endings(_live(refs.heads, buried), buried)
+        graveyard = Graveyard().with_rows(cache.graves(connection))
+        endings = _endings(graveyard.live(refs.heads), graveyard)
         for oid, line in cache.lines(connection):
             yield line if oid not in endings else line[:-1] + endings[oid]
 
@@ -118,13 +118,22 @@ def _refreshed(repo: Repository, population: str, refs: Refs, seen: Snapshot | N
         if seen is None or seen.tips != before:
             lines = cache.lines(connection)
             found = {oid: rows.candidate(cache.decode(line)) for oid, line in lines}
-            return Snapshot(refs.tips, found, tuple(cache.graves(connection)))
-    fresh = [rows.candidate(row) for row in sorted(values, key=rows.order)]
-    candidates = seen.candidates | {found.oid: found for found in fresh}
-    last = next(reversed(seen.candidates.values()), None)
-    if fresh and last and _place(fresh[0]) < _place(last):
-        candidates = dict(sorted(candidates.items(), key=lambda item: _place(item[1])))
-    return Snapshot(refs.tips, candidates, tuple(dict.fromkeys((*seen.graves, *buried))))
+            return Snapshot(refs.tips, found, Graveyard().with_rows(cache.graves(connection)))
+    fresh = [rows.candidate(row) for row in values]
+    candidates = _merged(seen.candidates, fresh)
+    return Snapshot(refs.tips, candidates, seen.graveyard.with_rows(buried))
+
+
+def _merged(known: dict[str, Candidate], fresh: list[Candidate]) -> dict[str, Candidate]:
+    """Known and fresh candidates in order. Fresh ones come last, give or take a few."""
+    merged = dict(known)
+    moving = [found for found in fresh if found.oid not in known]
+    first = min(map(_place, moving), default=None)
+    while first and merged and _place(next(reversed(merged.values()))) > first:
+        moving.append(merged.popitem()[1])
+    for found in sorted(moving, key=_place):
+        merged[found.oid] = found
+    return merged
 
 
 def _fill(
@@ -175,21 +184,12 @@ def _all_held(repo: Repository, old: frozenset[str], tips: frozenset[str]) -> bo
     return git.run(repo.cwd, "rev-list", "--max-count=1", "--stdin", stdin=asked) == b""
 
 
-def _live(heads: tuple[Head, ...], graves: list[Grave] | tuple[Grave, ...]) -> tuple[Head, ...]:
-    """The heads that no prune log names, one an id and name, ours before fetched ones."""
-    dead = {(grave.name, grave.oid) for grave in graves}
-    found: dict[tuple[str, str], Head] = {}
-    for head in heads:
-        key = (head.ref.rsplit("/", 1)[-1], head.oid)
-        if key not in dead:
-            found.setdefault(key, head)
-    return tuple(found[key] for key in sorted(found))
-
-
-def _endings(heads: tuple[Head, ...], graves: list[Grave]) -> dict[str, str]:
+def _endings(heads: tuple[Head, ...], graveyard: Graveyard) -> dict[str, str]:
     """What a tip's JSON line ends with, in place of its closing brace."""
-    endings = {g.oid: rows.to_line({"pruned": g.reason}) for g in graves}
-    endings |= {head.oid: rows.to_line({"head": head.ref.rsplit("/", 1)[-1]}) for head in heads}
+    endings = {
+        oid: rows.to_line({"pruned": grave.reason}) for oid, grave in graveyard.shown.items()
+    }
+    endings |= {head.oid: rows.to_line({"head": short_name(head)}) for head in heads}
     return {oid: "," + text[1:] for oid, text in endings.items()}
 
 
