@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avogit import sandbox
-from avogit.processes import libc_call
+from avogit.processes import die_with_parent, libc_call
 
 _PTRACE = {"x86_64": 101, "aarch64": 117}
 _SHMGET = {"x86_64": 29, "aarch64": 194}
@@ -123,6 +123,7 @@ def succeeds(attack: Callable[[Target], bool], target: Target, layers: sandbox.L
 
 def main(argv: Sequence[str]) -> int:
     """Attack, and print what is in force and what got through."""
+    die_with_parent()
     with tempfile.TemporaryDirectory(prefix="avogit-probe-") as folder, _target(folder) as target:
         through = [a.__name__ for a in ATTACKS if succeeds(a, target, sandbox.Layers())]
         problems = [f"a confined runner could {name.replace('_', ' ')}" for name in through]

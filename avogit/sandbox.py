@@ -8,6 +8,7 @@ Runs under `python -I -S`, before anything of the candidate is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import json
@@ -159,12 +160,20 @@ def fork_first() -> int:
     A namespace's first process ignores the signals of its own (an abort, say), so that
     whatever is measured or built must not be it.
     """
+    ready, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         die_with_parent()
-        os.closerange(0, 1024)
-        while True:
-            signal.pause()
+        os.close(ready)
+        with contextlib.suppress(OSError):  # the parent died before this process was tied to it
+            os.write(tell, b".")
+            os.closerange(0, 1024)
+            while True:
+                signal.pause()
+        os._exit(1)
+    os.close(tell)
+    os.read(ready, 1)
+    os.close(ready)
     return pid
 
 
