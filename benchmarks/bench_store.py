@@ -7,6 +7,7 @@ the same run, since machines differ more than programs do.
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import shutil
@@ -145,23 +146,21 @@ def recording(repo: store.Repository, count: int, turns: int = 40) -> None:
     with store.writer(repo, POPULATION) as writer:
         for turn in range(turns):
             text = f"// candidate {turn}\n" * 100
-            evaluation = passed(kernel_tree(repo, parent.oid, text))
-            raw.append(timed(lambda text=text: plumbing(repo.cwd, parent.oid, text)))  # type: ignore[misc]
-
-            def one(text: str = text) -> None:
-                tree = kernel_tree(repo, parent.oid, text + "// again\n")
-                writer.begin(store.WorkInHand(parent.oid, tree, "bench", "tune"))
-                found = passed(tree) if tree != evaluation.tree else evaluation
-                entry = make_entry(tree, [parent.oid], Status.ACCEPTED, found, generation=7)
-                writer.record(entry)
-                store.read_lineage(repo, POPULATION)
-
-            ours.append(timed(one))
+            raw.append(timed(functools.partial(plumbing, repo.cwd, parent.oid, text)))
+            ours.append(timed(functools.partial(one_candidate, repo, writer, parent.oid, text)))
     mine, plain = statistics.median(ours), statistics.median(raw)
     print(
         f"{count:>7} candidates  one more: tree, work in hand, record, lineage {mine:5.1f} ms;"
         f" raw plumbing of one commit {plain:5.1f} ms ({mine / plain:.2f}x)"
     )
+
+
+def one_candidate(repo: store.Repository, writer: store.Writer, parent: str, text: str) -> None:
+    """What a step does in the store."""
+    tree = kernel_tree(repo, parent, text)
+    writer.begin(store.WorkInHand(parent, tree, "bench", "tune"))
+    writer.record(make_entry(tree, [parent], Status.ACCEPTED, generation=7))
+    store.read_lineage(repo, POPULATION)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -8,15 +8,12 @@ the cache lives in memory for one call.
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from avogit.store import rows
 from avogit.store.repository import Repository
-from avogit.store.rows import Grave
+from avogit.store.rows import Grave, Row
 
 VERSION = 2
 _TABLES = """
@@ -51,14 +48,14 @@ def lines(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 def graves(connection: sqlite3.Connection) -> list[Grave]:
     """Every row of the prune log."""
     query = "SELECT oid, name, score, reason FROM graves"
-    return [Grave(*found) for found in connection.execute(query)]
+    return list(map(Grave._make, connection.execute(query)))
 
 
 def store(
     connection: sqlite3.Connection,
     known: frozenset[str],
     now: frozenset[str],
-    values: Sequence[dict[str, Any]],
+    found: Sequence[Row],
     buried: Sequence[Grave],
 ) -> bool:
     """Add what was read on top of `known`; False where another process was faster."""
@@ -68,11 +65,11 @@ def store(
             return False
         connection.executemany(
             "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)",
-            ((*rows.order(found), rows.to_line(found)) for found in sorted(values, key=rows.order)),
+            sorted(found),
         )
         connection.executemany(
             "INSERT OR IGNORE INTO graves VALUES (?, ?, ?, ?)",
-            ((grave.oid, grave.name, grave.score, grave.reason) for grave in buried),
+            buried,
         )
         connection.execute("DELETE FROM tips")
         connection.executemany("INSERT INTO tips VALUES (?)", ((oid,) for oid in sorted(now)))
@@ -85,12 +82,6 @@ def clear(connection: sqlite3.Connection) -> None:
     with connection:
         for table in ("tips", "rows", "graves"):
             connection.execute(f"DELETE FROM {table}")
-
-
-def decode(line: str) -> dict[str, Any]:
-    """The values of one JSON line."""
-    values: dict[str, Any] = json.loads(line)
-    return values
 
 
 def _open(path: Path) -> sqlite3.Connection | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Champion, Head, Lineage
@@ -16,7 +16,7 @@ from avogit.store import cache, git, reader, rows
 from avogit.store.graveyard import Graveyard, short_name
 from avogit.store.population import checked_name, lineage_patterns
 from avogit.store.repository import Repository
-from avogit.store.rows import Grave, LogEntry
+from avogit.store.rows import Grave, LogEntry, Row
 from avogit.store.walk import walk, walk_few
 
 _ATTEMPTS = 8
@@ -97,31 +97,34 @@ def read_refs(repo: Repository, population: str) -> Refs:
     return Refs(tuple(heads), tuple(champions), frozenset(tips), frozenset(bases))
 
 
-def new_candidates(
-    found: Iterable[LogEntry], population: str
-) -> tuple[list[dict[str, object]], list[Grave], set[str]]:
-    """Rows, graves, and every parent that was named, of the commits of a walk."""
-    values: list[dict[str, object]] = []
-    buried: list[Grave] = []
-    parents: set[str] = set()
-    for entry in found:
-        parents.update(entry.parents)
-        buried.extend(rows.graves(entry))
-        if (row := rows.row(entry, population)) is not None:
-            values.append(row)
-    return values, buried, parents
+@dataclass(slots=True)
+class News:
+    """What a walk found, and which of the old tips it did not come upon as a parent."""
+
+    missing: set[str]
+    rows: list[Row] = field(default_factory=list)
+    graves: list[Grave] = field(default_factory=list)
+
+    def take(self, found: Iterable[LogEntry], population: str) -> None:
+        """Sort the commits of a walk: candidates, prune log, and what only leads to them."""
+        for entry in found:
+            if self.missing:
+                self.missing.difference_update(entry.parents)
+            self.graves.extend(rows.graves(entry))
+            if (values := rows.row(entry, population)) is not None:
+                self.rows.append(rows.kept(values))
 
 
 def _refreshed(repo: Repository, population: str, refs: Refs, seen: Snapshot | None) -> Snapshot:
     with cache.connect(repo, population) as connection:
-        before, values, buried = _fill(repo, population, connection, refs, seen)
+        before, news = _fill(repo, population, connection, refs, seen)
         if seen is None or seen.tips != before:
             lines = cache.lines(connection)
-            found = {oid: rows.candidate(cache.decode(line)) for oid, line in lines}
+            found = {oid: rows.from_line(line) for oid, line in lines}
             return Snapshot(refs.tips, found, Graveyard().with_rows(cache.graves(connection)))
-    fresh = [rows.candidate(row) for row in values]
+    fresh = [rows.from_line(row.line) for row in news.rows]
     candidates = _merged(seen.candidates, fresh)
-    return Snapshot(refs.tips, candidates, seen.graveyard.with_rows(buried))
+    return Snapshot(refs.tips, candidates, seen.graveyard.with_rows(news.graves))
 
 
 def _merged(known: dict[str, Candidate], fresh: list[Candidate]) -> dict[str, Candidate]:
@@ -142,21 +145,20 @@ def _fill(
     connection: sqlite3.Connection,
     refs: Refs,
     seen: Snapshot | None = None,
-) -> tuple[frozenset[str], list[dict[str, object]], list[Grave]]:
+) -> tuple[frozenset[str], News]:
     """Bring the cache up to these refs; gives the tips before, and what was added."""
     for _ in range(_ATTEMPTS):
         known = cache.tips(connection)
         if known == refs.tips:
-            return known, [], []
+            return known, News(set())
         usable = _existing(repo, known - refs.tips) | (known & refs.tips)
         near = seen if seen is not None and seen.tips == known else None
-        found = _new_commits(repo, refs, usable, near)
-        values, buried, parents = new_candidates(found, population)
-        if usable != known or not _all_held(repo, known - refs.tips - parents, refs.tips):
+        news = News(set(known - refs.tips))
+        news.take(_new_commits(repo, refs, usable, near), population)
+        if usable != known or not _all_held(repo, news.missing, refs.tips):
             cache.clear(connection)
-            continue
-        if cache.store(connection, known, refs.tips, values, buried):
-            return known, values, buried
+        elif cache.store(connection, known, refs.tips, news.rows, news.graves):
+            return known, news
     raise AvogitError("the lineage kept changing while it was read: try again")
 
 
@@ -176,7 +178,7 @@ def _existing(repo: Repository, oids: frozenset[str]) -> frozenset[str]:
     return frozenset(item[0] for item in reader.read_objects(repo, sorted(oids)) if item)
 
 
-def _all_held(repo: Repository, old: frozenset[str], tips: frozenset[str]) -> bool:
+def _all_held(repo: Repository, old: set[str], tips: frozenset[str]) -> bool:
     """Whether all that was reachable before still is."""
     if not old:
         return True
@@ -186,11 +188,9 @@ def _all_held(repo: Repository, old: frozenset[str], tips: frozenset[str]) -> bo
 
 def _endings(heads: tuple[Head, ...], graveyard: Graveyard) -> dict[str, str]:
     """What a tip's JSON line ends with, in place of its closing brace."""
-    endings = {
-        oid: rows.to_line({"pruned": grave.reason}) for oid, grave in graveyard.shown.items()
-    }
-    endings |= {head.oid: rows.to_line({"head": short_name(head)}) for head in heads}
-    return {oid: "," + text[1:] for oid, text in endings.items()}
+    shown = graveyard.shown.items()
+    endings = {oid: f',"pruned":{rows.quoted(grave.reason)}}}' for oid, grave in shown}
+    return endings | {head.oid: f',"head":{rows.quoted(short_name(head))}}}' for head in heads}
 
 
 def _place(found: Candidate) -> tuple[int, int, str]:

@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from avogit.records import Candidate, Ratio, Status, Verdict
@@ -24,6 +23,7 @@ _GRAVE = re.compile(
 )
 _STATUSES = {str(status): status for status in Status}
 _VERDICTS = {str(verdict): verdict for verdict in Verdict}
+quoted = json.encoder.encode_basestring_ascii
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
@@ -37,8 +37,16 @@ class LogEntry(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grave:
+class Row(NamedTuple):
+    """A candidate as it is kept: its place in the order, and its finished JSON line."""
+
+    time_s: int
+    generation: int
+    oid: str
+    line: str
+
+
+class Grave(NamedTuple):
     """One row of the prune log."""
 
     oid: str
@@ -107,6 +115,16 @@ def to_line(values: Mapping[str, Any]) -> str:
     return _ENCODER.encode(values)
 
 
+def kept(values: Mapping[str, Any]) -> Row:
+    """A row with its place: oldest first, parents before children, the same in every clone."""
+    return Row(values["time_s"], values["generation"], values["oid"], to_line(values))
+
+
+def from_line(line: str) -> Candidate:
+    """The candidate that a JSON line tells of."""
+    return candidate(json.loads(line))
+
+
 def candidate(values: Mapping[str, Any]) -> Candidate:
     """The candidate that a row tells of."""
     score, verdict = values["score"], values["verdict"]
@@ -128,11 +146,6 @@ def candidate(values: Mapping[str, Any]) -> Candidate:
     )
 
 
-def order(values: Mapping[str, Any]) -> tuple[int, int, str]:
-    """Oldest first, parents before children, the same in every clone."""
-    return values["time_s"], values["generation"], values["oid"]
-
-
 def _avo_block(text: str) -> dict[str, str]:
     """A message's `Avo-` trailers; empty where one of them stands there twice."""
     pairs = trailers.parse(text)
@@ -149,9 +162,9 @@ def _score(block: Mapping[str, str]) -> tuple[float, float, float] | None:
     if block.get("Avo-Verdict") != Verdict.PASSED.value:
         return None
     try:
-        value = float(block.get("Avo-Score", ""))
-        low, high = (float(word) for word in block.get("Avo-Score-CI", "").split())
-    except ValueError:
+        value = float(block["Avo-Score"])
+        low, high = map(float, block["Avo-Score-CI"].split())
+    except (KeyError, ValueError):
         return None
     return (value, low, high) if 0 < low <= value <= high < math.inf else None
 
