@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import torch
 
@@ -29,13 +30,19 @@ from avogit.records import BASELINE, CANDIDATE, Verdict
 
 _CALLS_PER_KIND = 2
 _AUDITED_ROWS = 32
+_LEAST_TIMEOUT_S = 1.0  # of a call that begins when little time is left
 Arms = dict[str, tuple[Runner, Slot]]
+
+
+class OutOfTime(Exception):
+    """Unwinds the schedule: the budget's hard limit is reached."""
 
 
 class Deadline:
     """One evaluation's time: a budget to plan with, and a limit that nothing exceeds."""
 
     def __init__(self, budget_s: float) -> None:
+        self.budget_s = budget_s
         self._soft = time.monotonic() + budget_s
         self._hard = self._soft + budget_s / 4
 
@@ -63,14 +70,19 @@ class Judge:
         self.seeds = seeds
         self.deadline = deadline
         self.checked = Checked()
+        self.candidate_s = 0.0
 
     def call(self, arms: Arms, name: str, case: Case) -> Answer:
         """One call, within the time that is left."""
-        allowed = self.rig.spec.call_timeout_s
         left = self.deadline.hard_left_s()
         if left <= 0:
-            kernel_failed(name, too_slow())
-        return self.rig.call(arms[name], case, min(allowed, left), self.defences)
+            raise OutOfTime
+        timeout_s = min(self.rig.spec.call_timeout_s, max(left, _LEAST_TIMEOUT_S))
+        started = time.monotonic()
+        answer = self.rig.call(arms[name], case, timeout_s, self.defences)
+        if name == CANDIDATE:
+            self.candidate_s += time.monotonic() - started
+        return answer
 
     def check_all_rows(self, answer: Answer, case: Case, inputs: dict[str, torch.Tensor]) -> None:
         """Against float64, every row: for shapes small enough."""
@@ -144,8 +156,17 @@ def named(case: Case, kind: str) -> Iterator[None]:
         raise KernelFailed(failure.arm, replace(failure.finding, detail=detail)) from failure
 
 
-def too_slow() -> Finding:
-    return Finding(Verdict.TIMEOUT, "too-slow", "there was no time to measure it within the budget")
+def too_slow(judge: Judge) -> Finding:
+    detail = f"its calls alone do not fit into the {judge.deadline.budget_s:g} s there are"
+    return Finding(Verdict.TIMEOUT, "too-slow", detail)
+
+
+def blame_for_time(judge: Judge) -> NoReturn:
+    """Say whose fault it is that there is no time left."""
+    if judge.candidate_s > judge.deadline.budget_s / 2:
+        raise KernelFailed(CANDIDATE, too_slow(judge))
+    detail = f"{judge.deadline.budget_s:g} s were too few to measure anything on this busy machine"
+    raise EnvironmentBroken("out-of-time", detail)
 
 
 def plan(shapes: Sequence[Case], kinds: Sequence[str], seeds: Seeds) -> list[tuple[Case, str]]:

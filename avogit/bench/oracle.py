@@ -7,7 +7,6 @@ parent. No code of a candidate is ever loaded here.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import statistics
@@ -19,11 +18,11 @@ from typing import BinaryIO
 import torch
 
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
-from avogit.bench.correctness import Deadline, Judge, check
+from avogit.bench.correctness import Deadline, Judge, OutOfTime, blame_for_time, check
 from avogit.bench.problem import ProblemError
 from avogit.bench.protocol import Defences, Hello, Order, Progress, Report, TaskSpec, receive, send
 from avogit.bench.rig import Rig, Seeds
-from avogit.bench.timing import Timing, require_blocks
+from avogit.bench.timing import Timing
 from avogit.processes import die_with_parent
 from avogit.records import BASELINE, CANDIDATE, Verdict
 
@@ -34,8 +33,6 @@ def main(argv: Sequence[str]) -> int:
     """Serve orders from stdin until it ends."""
     die_with_parent()
     orders, answers = _claim_streams()
-    with contextlib.suppress(PermissionError):  # for all that we start: others run less between
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
     torch.set_num_threads(1)
     gc.disable()
     try:
@@ -43,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     except ProblemError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    gc.freeze()  # torch's many objects need no looking at between blocks
     send(answers, Hello(rig.problem.baseline_version()))
     overheads: dict[str, float] = {}
     while True:
@@ -69,7 +67,6 @@ def judge(rig: Rig, order: Order, overhead: float, progress: Callable[[str], Non
         single = _correctness(judging, order, stages, progress)
         stages.next("timing")
         timing.run(single)
-        require_blocks(timing.blocks)
     except KernelFailed as failure:
         verdict, reason, detail = _blame(failure)
     except EnvironmentBroken as broken:
@@ -125,7 +122,10 @@ def _correctness(
     started = judging.rig.started(artefacts, judging.seeds, order.defences, order.library_dirs)
     with started as arms:
         stages.next("correctness")
-        return check(judging, arms, progress)
+        try:
+            return check(judging, arms, progress)
+        except OutOfTime:
+            blame_for_time(judging)
 
 
 def _blame(failure: KernelFailed) -> tuple[Verdict, str, str]:

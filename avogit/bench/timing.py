@@ -9,17 +9,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from avogit.bench.arms import EnvironmentBroken, KernelFailed
-from avogit.bench.correctness import Arms, Judge, named, timed_kind, too_slow
+from avogit.bench.arms import KernelFailed
+from avogit.bench.correctness import (
+    Arms,
+    Judge,
+    OutOfTime,
+    blame_for_time,
+    named,
+    timed_kind,
+    too_slow,
+)
 from avogit.bench.protocol import Case, Order
 from avogit.bench.rig import Answer, kernel_failed
 from avogit.bench.times import Times, log_ratios
 from avogit.records import BASELINE, CANDIDATE, Verdict
 from avogit.statistics import Sequential, log_ratio_interval, mean_over_workloads
 
+_LEAST_FOR_INTERVAL = 2
 _LEAST_BLOCKS, _MOST_BLOCKS, _MOST_ROUNDS = 4, 40, 5
 _AIM_BLOCKS = {"deciding": 7, "fresh": 6, "confirmation": 10, "quick": 3}
 _REPEATS = 2  # of a disturbed round, at most
@@ -70,9 +79,14 @@ class Timing:
             fresh = judge.rig.started(
                 self.artefacts, judge.seeds, judge.defences, self.order.library_dirs
             )
-            with fresh as arms:
-                self.blocks.append(self._block(arms, shape))
+            try:
+                with fresh as arms:
+                    self.blocks.append(self._block(arms, shape))
+            except OutOfTime:
+                break
             shape = replace(shape, block_s=time.monotonic() - started)
+        if len(self.blocks) < _LEAST_FOR_INTERVAL:
+            blame_for_time(judge)
 
     def _shape(self, single: Mapping[str, Mapping[str, int]]) -> Shape:
         """Rounds and blocks that fit, from the times of the correctness stage."""
@@ -85,7 +99,7 @@ class Timing:
         if candidate > _HOPELESS * baseline:
             blocks = _QUICK_BLOCKS if left > _QUICK_BLOCKS * 2 * round_s else _HOPELESS_BLOCKS
             if self.judge.deadline.hard_left_s() < blocks * round_s:
-                kernel_failed(CANDIDATE, too_slow())
+                kernel_failed(CANDIDATE, too_slow(self.judge))
             return Shape(1, int(blocks == _QUICK_BLOCKS), blocks, round_s)
         block_s = left / _AIM_BLOCKS[self.order.sample] - _BLOCK_OVERHEAD_S
         rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s) - 1))
@@ -163,11 +177,3 @@ def _while_timed(failure: KernelFailed) -> KernelFailed:
         return failure
     detail = f"right when checked, wrong in a timed call: {finding.reason}: {finding.detail}"
     return KernelFailed(failure.arm, replace(finding, reason="timed-call-wrong", detail=detail))
-
-
-def require_blocks(blocks: Sequence[Times]) -> None:
-    """Fewer than two blocks have no interval."""
-    if len(blocks) < 2:
-        raise EnvironmentBroken(
-            "out-of-time", f"{len(blocks)} block(s) of processes fitted into the budget, 2 needed"
-        )

@@ -7,11 +7,14 @@ a fork inherits from it a candidate may read.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import socket
 import struct
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 
 from avogit.bench.protocol import SPAWN_FDS, Spawn, decode
@@ -19,6 +22,7 @@ from avogit.processes import die_with_parent
 from avogit.sandbox import fork_first, leave_namespaces
 
 STATUS = struct.Struct("=i")  # a runner's process id, then (when it has ended) its wait status
+_EXIT_ERROR = 70
 _LARGEST_MESSAGE = 1 << 18
 
 Child = Callable[[Spawn, Mapping[str, int]], None]
@@ -33,8 +37,11 @@ def serve(requests: socket.socket, child: Child) -> None:
         if not data:
             return
         if os.fork() == 0:
-            requests.close()
-            _middle(decode(data, Spawn), dict(zip(SPAWN_FDS, fds, strict=True)), child)
+            try:
+                requests.close()
+                _middle(decode(data, Spawn), dict(zip(SPAWN_FDS, fds, strict=True)), child)
+            finally:  # a fork must never run on in its parent's code
+                _exit_with_words()
         for fd in fds:
             os.close(fd)
 
@@ -50,11 +57,18 @@ def _middle(spawn: Spawn, fds: Mapping[str, int], child: Child) -> None:
     if runner == 0:
         status.close()
         child(spawn, fds)
-        os._exit(0)
+        return
     for name, fd in fds.items():
         if name != "status":
             os.close(fd)
     socket.send_fds(status, [STATUS.pack(runner)], [os.pidfd_open(runner)])
     _, how = os.waitpid(runner, 0)
-    status.send(STATUS.pack(how))
-    os._exit(0)
+    with contextlib.suppress(OSError):  # the oracle no longer wants to know
+        status.send(STATUS.pack(how))
+
+
+def _exit_with_words() -> None:
+    if sys.exc_info()[0] is None:
+        os._exit(0)
+    traceback.print_exc()
+    os._exit(_EXIT_ERROR)

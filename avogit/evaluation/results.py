@@ -15,7 +15,7 @@ from avogit.bench.times import Times, log_ratios
 from avogit.records import BASELINE, CANDIDATE, Evaluation, Ratio, Verdict, WorkloadTiming
 from avogit.statistics import log_ratio_interval, mean_over_workloads, score
 
-_TOO_NOISY = 0.35  # the blocks' standard deviation in log space, beyond which they say nothing
+_TOO_NOISY = 0.5  # the blocks' standard deviation in log space, beyond which they say nothing
 
 
 @dataclass(frozen=True, slots=True)

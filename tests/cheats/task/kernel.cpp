@@ -1,0 +1,3 @@
+#include "honest.h"
+
+KERNEL { honest(q, k, v, out, seq, causal); }
