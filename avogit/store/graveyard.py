@@ -18,6 +18,7 @@ class Graveyard:
 
     dead: frozenset[tuple[str, str]] = frozenset()
     shown: dict[str, Grave] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)  # of `shown`
 
     def with_rows(self, rows: Iterable[Grave]) -> Graveyard:
         """With more rows. Of several on one tip the greatest is shown, in every clone."""
@@ -29,7 +30,8 @@ class Graveyard:
             known = shown.get(grave.oid)
             if known is None or _rank(grave) > _rank(known):
                 shown[grave.oid] = grave
-        return Graveyard(self.dead | {(grave.name, grave.oid) for grave in new}, shown)
+        reasons = self.reasons | {grave.oid: shown[grave.oid].reason for grave in new}
+        return Graveyard(self.dead | {(grave.name, grave.oid) for grave in new}, shown, reasons)
 
     def live(self, heads: Iterable[Head]) -> tuple[Head, ...]:
         """The heads that no prune log names, one a name and id, ours before fetched ones."""
@@ -43,7 +45,11 @@ class Graveyard:
     def pruned(self, heads: Iterable[Head]) -> Mapping[str, str]:
         """Why each tip was pruned that stands at none of these heads."""
         standing = {head.oid for head in heads}
-        return {oid: grave.reason for oid, grave in self.shown.items() if oid not in standing}
+        restored = standing & self.reasons.keys()
+        reasons = dict(self.reasons) if restored else self.reasons
+        for oid in restored:
+            del reasons[oid]
+        return reasons
 
 
 def short_name(head: Head) -> str:
