@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from avogit import build, sandbox, store
+from avogit import sandbox, store
+from avogit.build.cxx import find_compiler
 from avogit.errors import AvogitError
 from avogit.session import Progress, choose_population, open_session
 from avogit.step import prune as prune_population
@@ -83,7 +85,8 @@ def doctor(path: Path, fix: bool) -> tuple[Finding, ...]:
 
 def _compiler() -> Finding:
     try:
-        return Finding("ok", f"compiler: {build.compiler_version()}")
+        found = find_compiler(os.environ.get("CXX", ""), os.environ.get("PATH", os.defpath))
+        return Finding("ok", f"compiler: {found.version}")
     except AvogitError as error:
         return Finding("problem", "no C++ compiler", str(error))
 
