@@ -23,7 +23,7 @@ from avogit.bench.problem import ProblemError
 from avogit.bench.protocol import Defences, Hello, Order, Progress, Report, TaskSpec, receive, send
 from avogit.bench.rig import Rig, Seeds
 from avogit.bench.timing import Timing
-from avogit.processes import die_with_parent
+from avogit.processes import die_with_parent, exit_if_orphaned
 from avogit.records import BASELINE, CANDIDATE, Verdict
 
 _OVERHEAD_CALLS = 15
@@ -32,11 +32,14 @@ _OVERHEAD_CALLS = 15
 def main(argv: Sequence[str]) -> int:
     """Serve orders from stdin until it ends."""
     die_with_parent()
+    exit_if_orphaned(int(argv[0]))
     orders, answers = _claim_streams()
     torch.set_num_threads(1)
     gc.disable()
     try:
         rig = Rig(receive(orders, TaskSpec))
+    except EOFError:
+        return 0
     except ProblemError as error:
         sys.stderr.write(f"{error}\n")
         return 1

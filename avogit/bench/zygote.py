@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping
 
 from avogit.bench.protocol import SPAWN_FDS, Spawn, decode
-from avogit.processes import die_with_parent
+from avogit.processes import die_with_parent, exit_if_orphaned
 from avogit.sandbox import fork_first, leave_namespaces
 
 STATUS = struct.Struct("=i")  # a runner's process id, then (when it has ended) its wait status
@@ -32,6 +32,7 @@ def serve(requests: socket.socket, child: Child) -> None:
     """Fork a runner for every request, until the oracle goes away."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     gc.freeze()
+    zygote = os.getpid()
     while True:
         data, fds, _, _ = socket.recv_fds(requests, _LARGEST_MESSAGE, len(SPAWN_FDS))
         if not data:
@@ -39,6 +40,8 @@ def serve(requests: socket.socket, child: Child) -> None:
         if os.fork() == 0:
             try:
                 requests.close()
+                die_with_parent()
+                exit_if_orphaned(zygote)
                 _middle(decode(data, Spawn), dict(zip(SPAWN_FDS, fds, strict=True)), child)
             finally:  # a fork must never run on in its parent's code
                 _exit_with_words()
@@ -48,7 +51,6 @@ def serve(requests: socket.socket, child: Child) -> None:
 
 def _middle(spawn: Spawn, fds: Mapping[str, int], child: Child) -> None:
     """The runner's parent: outside its namespaces, so that it can tell who and how."""
-    die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = socket.socket(fileno=fds["status"])
     if spawn.layers.namespaces and spawn.artefact and leave_namespaces():

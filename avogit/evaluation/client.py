@@ -63,7 +63,7 @@ class Oracle:
             )
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `close`)
         self._process = subprocess.Popen(
-            program("avogit.bench.oracle", bare=False),
+            program("avogit.bench.oracle", str(os.getpid()), bare=False),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -72,7 +72,11 @@ class Oracle:
             start_new_session=True,  # Ctrl-C is for us; we end it
         )
         self.pid = self._process.pid
-        self.baseline: str = self._ask(spec, Hello, lambda _: None).baseline
+        try:
+            self.baseline: str = self._ask(spec, Hello, lambda _: None).baseline
+        except OracleDied:
+            self.close()
+            raise
 
     def judge(self, order: Order, progress: Callable[[str], None]) -> Report:
         """Have an order carried out."""
