@@ -208,6 +208,7 @@ def _check_as_timed(judge: Judge, arms: Arms, case: Case) -> dict[str, int]:
     kind = timed_kind(judge)
     inputs = judge.rig.fill(case, kind, judge.seeds.next(), judge.defences)
     with named(case, kind):
+        judge.call(arms, BASELINE, case)  # its first call sets things up: no time to plan with
         answers = {name: judge.call(arms, name, case) for name in judge.seeds.shuffled(list(arms))}
         judge.check_together(answers, case, inputs)
     return {name: answer.timed.ns for name, answer in answers.items()}

@@ -124,7 +124,7 @@ def test_a_hopeless_kernel_costs_little_and_no_more_than_the_budget(evaluator, s
     found = evaluator.evaluate(source(kernel(loop)), {}, sample="deciding", budget_s=2)
     assert found.verdict is Verdict.TIMEOUT
     assert found.reason in ("call-timeout", "too-slow")
-    slower = b"for (volatile long i = 0; i < rows * 400000; i = i + 1) {}" + LOOP
+    slower = b"for (volatile long i = 0; i < rows * 3000000; i = i + 1) {}" + LOOP
     found = evaluator.evaluate(source(kernel(slower)), {}, sample="deciding", budget_s=2)
     assert found.verdict in (Verdict.PASSED, Verdict.TIMEOUT)
     assert found.verdict is Verdict.TIMEOUT or found.blocks <= 3
