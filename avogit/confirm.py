@@ -36,12 +36,9 @@ def confirm(session: Session, candidate: Candidate) -> Confirmation:
     _demand_later(session, candidate, rule)
     reigning = _reigning(lineage, candidate)
     session.progress(f"confirming {candidate.oid[:10]} on fresh processes")
-    evaluation = session.evaluator.evaluate(
-        session.source(candidate.oid),
-        _rivals(session, lineage, reigning),
-        sample="confirmation",
-        budget_s=session.config.measure.confirm_s,
-    )
+    rivals = _rivals(session, lineage, reigning)
+    budget_s = session.config.measure.confirm_s
+    evaluation = session.evaluate(session.source(candidate.oid), rivals, "confirmation", budget_s)
     confirmed, reason = _holds(session, evaluation)
     record = {
         "candidate": candidate.oid,

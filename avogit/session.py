@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from avogit import evaluation, store
 from avogit.config import CONFIG_FILE, Config, load_config, parse_config
 from avogit.errors import AvogitError
-from avogit.records import Candidate, Lineage
+from avogit.records import Candidate, Evaluation, Lineage
 from avogit.task import Task, parse_task
 
 Progress = Callable[[str], None]
+_MEASURING = ("build", "correctness", "timing")  # an evaluation's stages that are no overhead
 
 
 def silent(_text: str) -> None:
@@ -36,6 +37,19 @@ class Session:
     base: str  # the user's commit that the task was read from
     evaluator: evaluation.Evaluator
     progress: Progress = field(default=silent)
+    measuring_s: float = 0.0  # so far: compiling, checking and timing, of all evaluations
+
+    def evaluate(
+        self,
+        candidate: evaluation.Source,
+        rivals: Mapping[str, evaluation.Source],
+        sample: str,
+        budget_s: float,
+    ) -> Evaluation:
+        """The verdict on a candidate, with the time that measuring took accounted for."""
+        found = self.evaluator.evaluate(candidate, rivals, sample=sample, budget_s=budget_s)
+        self.measuring_s += sum(found.stages_s.get(stage, 0.0) for stage in _MEASURING)
+        return found
 
     def lineage(self) -> Lineage:
         """The population as git tells it now."""

@@ -42,26 +42,34 @@ class StepResult:
     parent: str = ""
     pruned: tuple[str, ...] = ()
     resumed: bool = False
-    measuring_s: float = 0.0  # compiling, checking and timing, of all its evaluations but drafts
 
 
 def take_step(session: Session, operator: str, command: str | None = None) -> StepResult:
     """One step of `operator`. Seeds the population first where there is none."""
-    if session.lineage().seed() is None:
+    lineage = session.lineage()
+    if lineage.seed() is None:
         seed_population(session)
+        lineage = session.lineage()
     with store.writer(session.repo, session.population) as writer:
         work = writer.unfinished()
         if work is not None:
-            result = _finish(session, writer, work)
+            result = _finish(session, writer, lineage, work)
         else:
-            result = _vary(session, writer, operator, command)
-    return replace(result, pruned=prune(session))
+            result = _vary(session, writer, lineage, operator, command)
+    return _pruned(session, result)
 
 
 def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
     """Evaluate, decide and record a proposal that somebody already made."""
     with store.writer(session.repo, session.population) as writer:
         result = _consider(session, writer, session.lineage(), proposal, operator)
+    return _pruned(session, result)
+
+
+def _pruned(session: Session, result: StepResult) -> StepResult:
+    """Only a line that was added can make another one superfluous."""
+    if result.outcome != str(Status.ACCEPTED):
+        return result
     return replace(result, pruned=prune(session))
 
 
@@ -107,8 +115,9 @@ def prune(session: Session) -> tuple[str, ...]:
     return tuple(r.oid for r in leaving)
 
 
-def _vary(session: Session, writer: store.Writer, operator: str, command: str | None) -> StepResult:
-    lineage = session.lineage()
+def _vary(
+    session: Session, writer: store.Writer, lineage: Lineage, operator: str, command: str | None
+) -> StepResult:
     rng = session.rng(lineage)
     parent = selection.select_parent(session.config.selection.parent, lineage, rng)
     vary = load_operator(operator)
@@ -159,10 +168,12 @@ def _consider(
     return _measure(session, writer, lineage, work)
 
 
-def _finish(session: Session, writer: store.Writer, work: store.WorkInHand) -> StepResult:
+def _finish(
+    session: Session, writer: store.Writer, lineage: Lineage, work: store.WorkInHand
+) -> StepResult:
     """Take up a child that an earlier process proposed and never finished."""
     session.progress(f"resuming {work.subject!r}, which was in hand when an earlier step ended")
-    return replace(_measure(session, writer, session.lineage(), work), resumed=True)
+    return replace(_measure(session, writer, lineage, work), resumed=True)
 
 
 def _measure(
@@ -172,7 +183,7 @@ def _measure(
     source = _source_of_tree(session, work.tree)
     attachments = dict(work.attachments)
     if work.violations:
-        evaluation = deciding = _refusal(work)
+        evaluation = _refusal(work)
         decision = acceptance.decide(
             session.config.acceptance.rule, lineage, parent, evaluation, session.config.acceptance
         )
@@ -194,15 +205,7 @@ def _measure(
     )
     candidate = writer.record(entry)
     return StepResult(
-        str(decision.status),
-        decision.reason,
-        work.operator,
-        candidate,
-        evaluation,
-        parent.oid,
-        measuring_s=sum(
-            _measuring_s(e) for e in {id(e): e for e in (deciding, evaluation)}.values()
-        ),
+        str(decision.status), decision.reason, work.operator, candidate, evaluation, parent.oid
     )
 
 
@@ -225,11 +228,10 @@ def _evaluate(
     session: Session, source: Source, rivals: Mapping[str, Source], sample: str, budget_s: float
 ) -> Evaluation:
     """An evaluation; once more where the machine was too busy for the first to say anything."""
-    evaluate = session.evaluator.evaluate
-    found = evaluate(source, rivals, sample=sample, budget_s=budget_s)
+    found = session.evaluate(source, rivals, sample, budget_s)
     if found.verdict is Verdict.UNMEASURED:
         session.progress(f"measuring again: {found.reason}")
-        found = evaluate(source, rivals, sample=sample, budget_s=budget_s)
+        found = session.evaluate(source, rivals, sample, budget_s)
     return found
 
 
@@ -249,12 +251,9 @@ def _draft_door(
         rival = lineage.candidates[against]
         base = store.tree_of(session.repo, rival.oid)
         tree = store.with_files(session.repo, base, session.task.path, files)
-        evaluation = session.evaluator.evaluate(
-            Source(tree, session.task.editable_files(files)),
-            _rivals(session, lineage, rival),
-            sample="quick",
-            budget_s=session.config.measure.budget_s / 2,
-        )
+        source = Source(tree, session.task.editable_files(files))
+        rivals = _rivals(session, lineage, rival)
+        evaluation = session.evaluate(source, rivals, "quick", session.config.measure.budget_s / 2)
         decision = Decision(Status.DRAFT, "a draft inside a step", "draft")
         entry = _entry(
             session,
@@ -326,10 +325,6 @@ def _attempt(found: NoProposal, operator: str, parent: Candidate) -> dict[str, o
         "model": usage.model if usage else "",
         "tokens": {"in": usage.input_tokens, "out": usage.output_tokens} if usage else {},
     }
-
-
-def _measuring_s(evaluation: Evaluation) -> float:
-    return sum(evaluation.stages_s.get(stage, 0.0) for stage in ("build", "correctness", "timing"))
 
 
 def _score(lineage: Lineage, oid: str) -> float | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from avogit.commands.init import init
 from avogit.session import open_session
-from avogit.step import StepResult, seed_population, take_step
+from avogit.step import seed_population, take_step
 
 STEPS = 12
 TARGET_MS = 60.0
@@ -30,7 +30,7 @@ def main() -> int:
         root = Path(folder) / "repository"
         _repository(root)
         init(root, "softmax-cpu")
-        _commit(root, "measure: {budget_s: 1.0, fresh_s: 1.0}\n")
+        _commit(root, "measure: {budget_s: 2.0, fresh_s: 1.0}\n")
         added = _added_ms(root)
         raw = [_timed_ms(lambda: _plumbing(root)) for _ in range(30)]
     _start_up()
@@ -38,9 +38,8 @@ def main() -> int:
     print(f"added to one candidate   {median:6.1f} ms median of {len(added)} steps")
     print(f"raw git plumbing         {floor:6.1f} ms median of {len(raw)} commits")
     print(f"ratio                    {median / floor:6.1f}")
-    print(
-        f"target                   under {TARGET_MS:.0f} ms: {'met' if median < TARGET_MS else 'MISSED'}"
-    )
+    verdict = "met" if median < TARGET_MS else "MISSED"
+    print(f"target                   under {TARGET_MS:.0f} ms: {verdict}")
     return 0 if median < TARGET_MS else 1
 
 
@@ -65,18 +64,14 @@ def _added_ms(root: Path) -> list[float]:
         seed_population(session)
         take_step(session, "tune")  # warms git's caches and ours
         for _ in range(STEPS):
-            begun = time.perf_counter()
+            begun, measured_s = time.perf_counter(), session.measuring_s
             result = take_step(session, "tune")
             elapsed_s = time.perf_counter() - begun
             if result.candidate is None:
                 break
-            added.append(1e3 * (elapsed_s - _measuring_s(result)))
+            added.append(1e3 * (elapsed_s - (session.measuring_s - measured_s)))
+    print(" ".join(f"{ms:.0f}" for ms in added))
     return added
-
-
-def _measuring_s(result: StepResult) -> float:
-    """Compiling, checking and timing of every evaluation in the step."""
-    return result.measuring_s
 
 
 def _plumbing(root: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from avogit import store
 from avogit.confirm import Confirmation, confirm
 from avogit.errors import AvogitError
-from avogit.evaluation import Source
 from avogit.records import INCUMBENT, Evaluation, Ratio, Verdict
 from avogit.session import Progress, Session, find_candidate, open_session
 
@@ -47,12 +46,8 @@ def measure(path: Path, rev: str, against: str | None, progress: Progress) -> Me
         oid = _revision(session, rev)
         rival = _revision(session, against) if against else ""
         rivals = {INCUMBENT: session.source(rival)} if rival else {}
-        evaluation = session.evaluator.evaluate(
-            session.source(oid),
-            rivals,
-            sample="confirmation",
-            budget_s=session.config.measure.budget_s,
-        )
+        budget_s = session.config.measure.budget_s
+        evaluation = session.evaluate(session.source(oid), rivals, "confirmation", budget_s)
         return Measured(rev, against or "", evaluation, _keep(session, oid, rival, evaluation))
 
 
@@ -70,21 +65,10 @@ def bisect(path: Path, good: str, tolerance: float, progress: Progress) -> Bisec
         raise AvogitError("nothing is checked out here: `git bisect` checks out what to measure")
     # The good commit says what the task is: a bisected one may have broken it.
     with open_session(path, progress, at=good) as session:
-        source = _working_source(session, commit)
-        evaluation = session.evaluator.evaluate(
-            source,
-            {INCUMBENT: session.source(session.base)},
-            sample="deciding",
-            budget_s=session.config.measure.budget_s,
-        )
+        rivals = {INCUMBENT: session.source(session.base)}
+        budget_s = session.config.measure.budget_s
+        evaluation = session.evaluate(session.source(commit), rivals, "deciding", budget_s)
     return _judge(evaluation, tolerance)
-
-
-def _working_source(session: Session, commit: str) -> Source:
-    source = session.source(commit)
-    if not source.files:
-        return Source(source.tree, {})
-    return source
 
 
 def _judge(evaluation: Evaluation, tolerance: float) -> Bisected:
