@@ -8,6 +8,7 @@ to the programs. Imports no torch: every process uses it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import struct
 import typing
@@ -222,8 +223,13 @@ def _parse(kind: Any, value: Any) -> Any:
     raise ProtocolError(f"expected {kind}, found {str(value)[:80]!r}")
 
 
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _parse_fields(kind: Any, document: Mapping[str, Any]) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     unknown = set(document) - set(hints)
     if unknown:
         raise ProtocolError(f"{kind.__name__} has no {sorted(unknown)[0]}")

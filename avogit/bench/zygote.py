@@ -37,23 +37,28 @@ def serve(requests: socket.socket, child: Child) -> None:
         data, fds, _, _ = socket.recv_fds(requests, _LARGEST_MESSAGE, len(SPAWN_FDS))
         if not data:
             return
+        spawn = decode(data, Spawn)
         if os.fork() == 0:
             try:
                 requests.close()
                 die_with_parent()
                 exit_if_orphaned(zygote)
-                _middle(decode(data, Spawn), dict(zip(SPAWN_FDS, fds, strict=True)), child)
+                _become(spawn, dict(zip(SPAWN_FDS, fds, strict=True)), child)
             finally:  # a fork must never run on in its parent's code
                 _exit_with_words()
         for fd in fds:
             os.close(fd)
 
 
-def _middle(spawn: Spawn, fds: Mapping[str, int], child: Child) -> None:
-    """The runner's parent: outside its namespaces, so that it can tell who and how."""
+def _become(spawn: Spawn, fds: Mapping[str, int], child: Child) -> None:
+    """A trusted runner at once; or the parent of one that is not, outside its namespaces."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = socket.socket(fileno=fds["status"])
-    if spawn.layers.namespaces and spawn.artefact and leave_namespaces():
+    if not spawn.artefact:
+        _introduce(status, os.getpid())
+        child(spawn, fds)
+        return
+    if spawn.layers.namespaces and leave_namespaces():
         fork_first()
     runner = os.fork()
     if runner == 0:
@@ -63,10 +68,14 @@ def _middle(spawn: Spawn, fds: Mapping[str, int], child: Child) -> None:
     for name, fd in fds.items():
         if name != "status":
             os.close(fd)
-    socket.send_fds(status, [STATUS.pack(runner)], [os.pidfd_open(runner)])
+    _introduce(status, runner)
     _, how = os.waitpid(runner, 0)
     with contextlib.suppress(OSError):  # the oracle no longer wants to know
         status.send(STATUS.pack(how))
+
+
+def _introduce(status: socket.socket, pid: int) -> None:
+    socket.send_fds(status, [STATUS.pack(pid)], [os.pidfd_open(pid)])
 
 
 def _exit_with_words() -> None:
