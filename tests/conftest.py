@@ -116,11 +116,28 @@ def polynomial(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def evolved_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def seeded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A population's seed, measured; tests work on copies."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+        root = make_polynomial(tmp_path_factory.mktemp("seeded") / "a project")
+        done = run_avogit(root, "seed")
+        assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def seeded(seeded_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(seeded_once, tmp_path / "a project", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def evolved_once(seeded_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A population after three steps of `tune`; tests work on copies."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         isolate(monkeypatch, tmp_path_factory.mktemp("home"))
-        root = make_polynomial(tmp_path_factory.mktemp("evolved") / "a project")
+        root = tmp_path_factory.mktemp("evolved") / "a project"
+        shutil.copytree(seeded_once, root, symlinks=True)
         done = run_avogit(root, "run", "--steps", "3", "--operator", "tune")
         assert done.returncode == 0, done.stderr
     return root

@@ -40,12 +40,12 @@ def serving(script: Script) -> Iterator[tuple[ScriptedOpenAI, dict[str, str]]]:
 
 
 @pytest.fixture
-def seeded(polynomial: Path, avogit, git) -> Path:
-    with (polynomial / "avogit.yaml").open("a") as file:
+def limited(seeded: Path, git) -> Path:
+    """A seeded population with short limits for the agent."""
+    with (seeded / "avogit.yaml").open("a") as file:
         file.write("agent: {timeout_s: 2, retries: 1, step_timeout_s: 60}\n")
-    git(polynomial, "commit", "-q", "-am", "Short limits")
-    assert avogit(polynomial, "seed").returncode == 0
-    return polynomial
+    git(seeded, "commit", "-q", "-am", "Short limits")
+    return seeded
 
 
 def step(avogit, directory: Path, script: Script) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ def step(avogit, directory: Path, script: Script) -> subprocess.CompletedProcess
         return avogit(directory, "step", "--operator", "agent", "--json", env=environment)
 
 
-def test_a_whole_story_ends_in_an_accepted_commit(seeded: Path, avogit, git) -> None:
+def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) -> None:
     script: list[Reply] = [
         call("read_file", path=KERNEL),
         call("plan", hypothesis="one pass suffices", expected_gain_pct=300),
@@ -64,7 +64,7 @@ def test_a_whole_story_ends_in_an_accepted_commit(seeded: Path, avogit, git) -> 
         call("submit", subject="do the work once", why="Seven of eight passes were idle."),
     ]
     with serving(script) as (server, environment):
-        done = avogit(seeded, "step", "--operator", "agent", "--json", env=environment)
+        done = avogit(limited, "step", "--operator", "agent", "--json", env=environment)
         sent = json.dumps(server.requests)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["step"]
@@ -74,15 +74,15 @@ def test_a_whole_story_ends_in_an_accepted_commit(seeded: Path, avogit, git) -> 
     assert trailers["Avo-Tokens"] == "in=700 out=70"
     assert "one pass suffices" in trailers["Avo-Plan"]
     assert "COMPILE_ERROR" in sent
-    rows = json.loads(avogit(seeded, "log", "--json").stdout)
+    rows = json.loads(avogit(limited, "log", "--json").stdout)
     drafts = [row["verdict"] for row in rows if row["status"] == "draft"]
     assert drafts == ["COMPILE_ERROR", "PASSED"]
-    assert "Seven of eight" in git(seeded, "log", "-1", "--format=%b", result["candidate"]["oid"])
-    assert avogit(seeded, "fsck").returncode == 0
-    everything = git(seeded, "rev-list", "--objects", "--all").split()
+    assert "Seven of eight" in git(limited, "log", "-1", "--format=%b", result["candidate"]["oid"])
+    assert avogit(limited, "fsck").returncode == 0
+    everything = git(limited, "rev-list", "--objects", "--all").split()
     for oid in [word for word in everything if len(word) == 40]:
         data = subprocess.run(
-            ["git", "-C", str(seeded), "cat-file", "-p", oid], capture_output=True, check=True
+            ["git", "-C", str(limited), "cat-file", "-p", oid], capture_output=True, check=True
         ).stdout
         assert KEY.encode() not in data
 
@@ -100,19 +100,19 @@ def test_a_whole_story_ends_in_an_accepted_commit(seeded: Path, avogit, git) -> 
     ids=["429", "cut-off", "malformed", "hanging", "refused", "gave-up"],
 )
 def test_bad_ends_are_named_and_lose_nothing(
-    seeded: Path, avogit, script: list[Reply], outcome: str
+    limited: Path, avogit, script: list[Reply], outcome: str
 ) -> None:
-    before = avogit(seeded, "log", "--json").stdout
-    done = step(avogit, seeded, script)
+    before = avogit(limited, "log", "--json").stdout
+    done = step(avogit, limited, script)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["step"]
     assert (result["outcome"], result["candidate"]) == (outcome, None)
     assert result["reason"]
-    assert avogit(seeded, "log", "--json").stdout == before
-    assert avogit(seeded, "fsck").returncode == 0
+    assert avogit(limited, "log", "--json").stdout == before
+    assert avogit(limited, "fsck").returncode == 0
 
 
-def test_a_missing_model_is_one_line(seeded: Path, avogit) -> None:
-    done = avogit(seeded, "step", "--operator", "agent")
+def test_a_missing_model_is_one_line(limited: Path, avogit) -> None:
+    done = avogit(limited, "step", "--operator", "agent")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

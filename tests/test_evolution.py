@@ -65,7 +65,18 @@ def test_bisect_finds_a_planted_slow_down(polynomial: Path, git, avogit_path: st
         git(polynomial, "commit", "-q", "-am", f"Version {number}")
         commits.append(git(polynomial, "rev-parse", "HEAD"))
     git(polynomial, "bisect", "start", commits[-1], commits[0])
-    out = git(polynomial, "bisect", "run", avogit_path, "measure", "--bisect", commits[0])
+    # The planted slow-down is twofold: half of that tells it from noise.
+    out = git(
+        polynomial,
+        "bisect",
+        "run",
+        avogit_path,
+        "measure",
+        "--tolerance",
+        "0.3",
+        "--bisect",
+        commits[0],
+    )
     assert f"{commits[4]} is the first bad commit" in out
 
 
@@ -79,29 +90,27 @@ def test_bisect_codes(polynomial: Path, git, avogit) -> None:
     assert avogit(polynomial, "measure", "--bisect").returncode >= 128
 
 
-def test_manual_checkout_and_submit(polynomial: Path, avogit, tmp_path: Path) -> None:
-    assert avogit(polynomial, "seed").returncode == 0
+def test_manual_checkout_and_submit(seeded: Path, avogit, tmp_path: Path) -> None:
     workspace = tmp_path / "by hand"
-    assert avogit(polynomial, "checkout", "best", str(workspace)).returncode == 0
+    assert avogit(seeded, "checkout", "best", str(workspace)).returncode == 0
     kernel = workspace / "kernel.cpp"
     kernel.write_text(kernel.read_text().replace("PASSES = 8", "PASSES = 3"))
-    done = avogit(polynomial, "submit", str(workspace), "-m", "Three passes", "--json")
+    done = avogit(seeded, "submit", str(workspace), "-m", "Three passes", "--json")
     step = json.loads(done.stdout)["step"]
     assert step["outcome"] == "accepted", done.stdout
     assert step["candidate"]["trailers"]["Avo-Operator"] == "manual"
-    again = json.loads(avogit(polynomial, "submit", "-m", "Again", "--json").stdout)["step"]
+    again = json.loads(avogit(seeded, "submit", "-m", "Again", "--json").stdout)["step"]
     assert again["outcome"] == "already-measured"
 
 
 def test_a_workspace_that_touches_trusted_files_is_refused(
-    polynomial: Path, avogit, tmp_path: Path
+    seeded: Path, avogit, tmp_path: Path
 ) -> None:
-    avogit(polynomial, "seed")
     workspace = tmp_path / "hack"
-    avogit(polynomial, "checkout", "best", str(workspace))
+    avogit(seeded, "checkout", "best", str(workspace))
     problem = workspace / "problem.py"
     problem.write_text(problem.read_text() + "# a small help\n")
-    done = avogit(polynomial, "submit", str(workspace), "-m", "Nothing to see", "--json")
+    done = avogit(seeded, "submit", str(workspace), "-m", "Nothing to see", "--json")
     step = json.loads(done.stdout)["step"]
     assert (step["outcome"], step["evaluation"]["verdict"]) == ("rejected", "REWARD_HACK")
     assert "problem.py" in step["evaluation"]["detail"]

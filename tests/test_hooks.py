@@ -61,13 +61,12 @@ def test_a_forged_block_is_refused(polynomial: Path) -> None:
     assert commit(polynomial, "--allow-empty", "-m", "An honest one").returncode == 0
 
 
-def test_a_cherry_picked_candidate_is_allowed(polynomial: Path, git, avogit) -> None:
-    assert avogit(polynomial, "step").returncode == 0
-    best = git(polynomial, "for-each-ref", "--format=%(objectname)", "refs/heads/avo").split()[0]
-    (polynomial / "notes.txt").write_text("more of mine\n")
-    git(polynomial, "commit", "-q", "-am", "Go on")
-    git(polynomial, "cherry-pick", "--allow-empty", "--keep-redundant-commits", best)
-    assert avogit(polynomial, "fsck").returncode == 0
+def test_a_cherry_picked_candidate_is_allowed(seeded: Path, git, avogit) -> None:
+    best = git(seeded, "for-each-ref", "--format=%(objectname)", "refs/heads/avo").split()[0]
+    (seeded / "notes.txt").write_text("more of mine\n")
+    git(seeded, "commit", "-q", "-am", "Go on")
+    git(seeded, "cherry-pick", "--allow-empty", "--keep-redundant-commits", best)
+    assert avogit(seeded, "fsck").returncode == 0
 
 
 def test_notes_are_offered_for_a_hand_made_change(polynomial: Path) -> None:
@@ -84,26 +83,25 @@ def test_notes_are_offered_for_a_hand_made_change(polynomial: Path) -> None:
     assert "# avogit: kernels/polynomial changed" in shown.read_text()
 
 
-def test_a_push_of_a_tampered_line_is_refused(polynomial: Path, git, avogit) -> None:
-    assert avogit(polynomial, "seed").returncode == 0
-    remote = polynomial.parent / "remote.git"
-    git(polynomial.parent, "init", "-q", "--bare", str(remote))
-    git(polynomial, "remote", "add", "origin", str(remote))
-    ref = git(polynomial, "for-each-ref", "--format=%(refname)", "refs/heads/avo").split()[0]
-    git(polynomial, "push", "-q", "origin", ref)
-    message = git(polynomial, "log", "-1", "--format=%B", ref)
+def test_a_push_of_a_tampered_line_is_refused(seeded: Path, git, avogit) -> None:
+    remote = seeded.parent / "remote.git"
+    git(seeded.parent, "init", "-q", "--bare", str(remote))
+    git(seeded, "remote", "add", "origin", str(remote))
+    ref = git(seeded, "for-each-ref", "--format=%(refname)", "refs/heads/avo").split()[0]
+    git(seeded, "push", "-q", "origin", ref)
+    message = git(seeded, "log", "-1", "--format=%B", ref)
     score = next(line for line in message.splitlines() if line.startswith("Avo-Score: "))
     forged = git(
-        polynomial, "commit-tree", "-p", f"{ref}^", "-m",
+        seeded, "commit-tree", "-p", f"{ref}^", "-m",
         message.replace(score, "Avo-Score: 9.9"), f"{ref}^{{tree}}",
     )  # fmt: skip
-    git(polynomial, "branch", f"{ref.removeprefix('refs/heads/')}-forged", forged)
+    git(seeded, "branch", f"{ref.removeprefix('refs/heads/')}-forged", forged)
     done = subprocess.run(
-        ["git", "-C", str(polynomial), "push", "origin", f"{ref}-forged"],
+        ["git", "-C", str(seeded), "push", "origin", f"{ref}-forged"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode != 0
     assert "nothing was pushed" in done.stderr
-    assert avogit(polynomial, "fsck").returncode == 1
+    assert avogit(seeded, "fsck").returncode == 1

@@ -55,12 +55,6 @@ def check(directory: Path, avogit, before: set[str]) -> set[str]:
     return after
 
 
-@pytest.fixture
-def seeded(polynomial: Path, avogit) -> Path:
-    assert avogit(polynomial, "seed").returncode == 0
-    return polynomial
-
-
 def test_avogit_is_killed_at_every_stage(seeded: Path, avogit) -> None:
     begun = time.monotonic()
     assert avogit(seeded, "step").returncode == 0

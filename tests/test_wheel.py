@@ -80,7 +80,7 @@ def test_init_and_a_step_from_the_wheel(wheel: Path, project: Path, tmp_path: Pa
 
     run("init", "--task", "softmax-cpu")
     with (project / "avogit.yaml").open("a") as file:
-        file.write("measure: {budget_s: 1.5, fresh_s: 1.0}\n")
+        file.write("measure: {budget_s: 4, fresh_s: 1}\n")
     git(project, "commit", "-q", "-am", "Short measurements")
     step = json.loads(run("step", "--json"))["step"]
     assert step["candidate"]["verdict"] == "PASSED", step

@@ -65,10 +65,19 @@ def bisect(path: Path, good: str, tolerance: float, progress: Progress) -> Bisec
         raise AvogitError("nothing is checked out here: `git bisect` checks out what to measure")
     # The good commit says what the task is: a bisected one may have broken it.
     with open_session(path, progress, at=good) as session:
-        rivals = {INCUMBENT: session.source(session.base)}
-        budget_s = session.config.measure.budget_s
-        evaluation = session.evaluate(session.source(commit), rivals, "deciding", budget_s)
-    return _judge(evaluation, tolerance)
+        found = _bisect_once(session, commit, tolerance, "deciding", 1)
+        if found.verdict is BisectVerdict.SKIP and found.evaluation.score is not None:
+            progress("undecided: measuring longer")
+            found = _bisect_once(session, commit, tolerance, "confirmation", 2)
+    return found
+
+
+def _bisect_once(
+    session: Session, commit: str, tolerance: float, sample: str, times_budget: float
+) -> Bisected:
+    rivals = {INCUMBENT: session.source(session.base)}
+    budget_s = times_budget * session.config.measure.budget_s
+    return _judge(session.evaluate(session.source(commit), rivals, sample, budget_s), tolerance)
 
 
 def _judge(evaluation: Evaluation, tolerance: float) -> Bisected:
