@@ -22,7 +22,6 @@ from avogit.processes import die_with_parent
 def run(problem: Problem, spawn: Spawn, fds: Mapping[str, int]) -> None:
     """Be one baseline runner. Ends when the oracle closes its end, or kills it."""
     die_with_parent()
-    os.sched_setaffinity(0, spawn.cores)
     torch.set_num_threads(spawn.threads)
     inputs = buffers.attach(fds["inputs"], spawn.input_bytes, writable=False)
     output = buffers.attach(fds["output"], spawn.output_bytes, writable=True)
@@ -31,6 +30,7 @@ def run(problem: Problem, spawn: Spawn, fds: Mapping[str, int]) -> None:
         os.close(fds[name])
     calls = [_bind(problem, case, inputs) for case in spawn.cases]
     outs = [tensor(output, case.out) for case in spawn.cases]
+    os.sched_setaffinity(0, spawn.cores)  # not sooner: it starts beside the others
     os.write(fds["done"], READY)
     while True:
         token = os.read(fds["go"], TOKEN.size)

@@ -26,6 +26,7 @@ from avogit.store.refs import Update
 from avogit.store.repository import Repository
 
 _MAX_WRITERS = 1000
+_AUTHOR = "author"  # in a repository's memory; no population has such a name
 
 
 @dataclass(slots=True)
@@ -146,6 +147,13 @@ def _take(repo: Repository, population: str, host: str) -> tuple[int, int]:
 
 def _author(repo: Repository) -> Person:
     """The user's configured identity, where there is one: the work is theirs."""
+    known = repo.memory.get(_AUTHOR)
+    if not isinstance(known, Person):
+        known = repo.memory[_AUTHOR] = _asked_author(repo)
+    return known
+
+
+def _asked_author(repo: Repository) -> Person:
     found = git.call(repo.cwd, "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT")
     name, _, rest = found.out.decode("utf-8", "replace").partition(" <")
     email = rest.partition(">")[0]
