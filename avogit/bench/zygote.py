@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import signal
 import socket
 import struct
@@ -68,14 +69,17 @@ def _become(spawn: Spawn, fds: Mapping[str, int], child: Child) -> None:
     for name, fd in fds.items():
         if name != "status":
             os.close(fd)
-    _introduce(status, runner)
+    # Waiting for the process itself would wake us whenever it is stopped and told to go on.
+    select.select([_introduce(status, runner)], [], [])
     _, how = os.waitpid(runner, 0)
     with contextlib.suppress(OSError):  # the oracle no longer wants to know
         status.send(STATUS.pack(how))
 
 
-def _introduce(status: socket.socket, pid: int) -> None:
-    socket.send_fds(status, [STATUS.pack(pid)], [os.pidfd_open(pid)])
+def _introduce(status: socket.socket, pid: int) -> int:
+    pidfd = os.pidfd_open(pid)
+    socket.send_fds(status, [STATUS.pack(pid)], [pidfd])
+    return pidfd
 
 
 def _exit_with_words() -> None:
