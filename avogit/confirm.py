@@ -1,8 +1,8 @@
 """From incumbent to champion: a measurement afresh, on other processes and inputs.
 
-The rule `fresh` asks for new processes and seeds. The rule `strict` asks in addition that
-some time has passed since the candidate was made, so that one quiet or hot minute of the
-machine cannot crown a kernel. The record and the tag say which rule it was.
+The rule `fresh` asks for new processes and seeds. The rule `strict` asks in addition for
+another device, or that some time has passed since the candidate was made, so that one quiet
+or hot minute of a machine cannot crown a kernel. The record and the tag say which rule it was.
 """
 
 from __future__ import annotations
@@ -57,12 +57,14 @@ def confirm(session: Session, candidate: Candidate) -> Confirmation:
 
 
 def _demand_later(session: Session, candidate: Candidate, rule: str) -> None:
-    if rule != "strict":
+    elsewhere = session.evaluator.device() != candidate.trailers.get("Avo-Device")
+    if rule != "strict" or elsewhere:
         return
     wait_s = candidate.time_s + session.config.measure.confirm_delay_s - time.time()
     if wait_s > 0:
         raise AvogitError(
-            f"`confirm: strict` wants a later time: try again in {wait_s / 60:.0f} minutes, "
+            "`confirm: strict` wants another device or a later time: try again in "
+            f"{wait_s / 60:.0f} minutes, "
             "or set `measure: {confirm: fresh}`"
         )
 

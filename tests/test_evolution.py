@@ -136,3 +136,15 @@ def test_a_changed_task_asks_for_a_new_population(evolved: Path, git, avogit) ->
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["candidates"][0]["status"] == "seed"
     assert avogit(evolved, "fsck").returncode == 0
+
+
+def test_a_strict_confirmation_wants_a_later_time(seeded: Path, avogit) -> None:
+    config = seeded / "avogit.yaml"
+    config.write_text(
+        config.read_text().replace("confirm_s: 1.5", "confirm_s: 1.5, confirm: strict")
+    )
+    done = avogit(seeded, "best", "--confirm")
+    assert (done.returncode, "a later time" in done.stderr) == (1, True)
+    config.write_text(config.read_text().replace("strict", "strict, confirm_delay_s: 0"))
+    done = avogit(seeded, "best", "--confirm", "--json")
+    assert json.loads(done.stdout)["rule"] == "strict", done.stderr

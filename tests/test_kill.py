@@ -32,9 +32,9 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def start(directory: Path) -> subprocess.Popen[bytes]:
+def start(directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "avogit", "step", "--operator", "tune"],
+        [sys.executable, "-m", "avogit", *(arguments or ("step",)), "--operator", "tune"],
         cwd=directory,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -101,3 +101,25 @@ def test_a_helper_process_is_killed(seeded: Path, avogit, part: str) -> None:
     process.wait(timeout=60)
     check(seeded, avogit, known)
     assert avogit(seeded, "step").returncode == 0
+
+
+def test_ctrl_c_is_clean_and_the_next_run_goes_on(seeded: Path, avogit) -> None:
+    known = acknowledged(seeded, avogit)
+    process = start(seeded, "run", "--steps", "5", "--no-confirm")
+    deadline = time.monotonic() + 30
+    while acknowledged(seeded, avogit) == known and time.monotonic() < deadline:
+        time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    known = check(seeded, avogit, known)
+    done = avogit(seeded, "run", "--steps", "1", "--no-confirm", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(check(seeded, avogit, known)) == len(known) + 1
+
+
+def test_a_stop_file_ends_a_run(seeded: Path, avogit, tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    stop.touch()
+    done = avogit(seeded, "run", "--stop-file", str(stop), "--no-confirm", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"]["steps"] == []
