@@ -1,6 +1,5 @@
 // H06, H07: writes results of its own to every open descriptor.
 // expect: REWARD_HACK forged-done
-// without done_token: INCORRECT_NUMERICAL *
 // without done_token stop_at_done speed_limit: PASSED
 #include "honest.h"
 #include <unistd.h>
