@@ -80,12 +80,12 @@ class Sequential:
 
     The total two-sided error `1 - confidence` is shared equally by the looks (Bonferroni). That
     holds however the looks depend on each other; the usual alpha-spending functions assume a
-    known variance, which four blocks do not give. It costs a last interval about a fifth wider
+    known variance, which six blocks do not give. It costs a last interval about an eighth wider
     than a single look's, and gives one confidence to state, wherever the looking ended.
     """
 
     confidence: float = 0.99
-    looks: tuple[int, ...] = (4, 6, 9, 12)  # blocks at each look, rising
+    looks: tuple[int, ...] = (6, 12)  # blocks at each look, rising
     margin: float = 0.005  # an interval within 1 +- margin is a tie, and not worth more blocks
 
     def __post_init__(self) -> None:

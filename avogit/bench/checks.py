@@ -55,7 +55,7 @@ def worst_row(out: torch.Tensor, truth: torch.Tensor) -> Difference:
     """The row with the largest relative error; both [rows, width]."""
     # A few rows at a time: the float64 copies stay in the processor's cache.
     rows = max(1, _CHUNK // out.shape[-1])
-    pairs = zip(out.split(rows), truth.split(rows), strict=True)
+    pairs = zip(torch.split(out, rows), torch.split(truth, rows), strict=True)
     relative = torch.cat([_relative_errors(some, true.double()) for some, true in pairs])
     row = int(relative.argmax())
     return Difference(float(relative[row]), row)

@@ -30,7 +30,7 @@ from avogit.statistics import Sequential, log_ratio_interval, mean_over_workload
 
 _LEAST_FOR_INTERVAL = 2
 _LEAST_BLOCKS, _MOST_BLOCKS, _MOST_ROUNDS = 4, 40, 5
-_AIM_BLOCKS = {"deciding": 7, "fresh": 6, "confirmation": 10, "quick": 3}
+_AIM_BLOCKS = {"deciding": 12, "fresh": 8, "confirmation": 16, "quick": 3}
 _REPEATS = 2  # of a disturbed round, at most
 _REPEATED_SHARE = 0.2  # of all rounds: on a busy machine it does not help
 _QUICK_BLOCKS, _HOPELESS_BLOCKS = 3, 2
@@ -44,7 +44,7 @@ class Shape:
     """How one evaluation is timed."""
 
     rounds: int
-    warm_up: int  # rounds at the start of a block that are checked and not counted
+    warm_up: str  # the workload called once at the start of a block, checked and not counted
     most_blocks: int
     block_s: float  # what a block is expected to take
 
@@ -96,16 +96,19 @@ class Timing:
         call_s = candidate + baseline + rivals * min(candidate, baseline * _HOPELESS)
         round_s = call_s * _CALL_OVERHEAD + 0.001 * len(single)
         left = self.judge.deadline.left_s()
+        total = {name: sum(times.values()) for name, times in single.items()}
+        warm_up = min(total, key=total.__getitem__)
         if candidate > _HOPELESS * baseline:
             blocks = _QUICK_BLOCKS if left > _QUICK_BLOCKS * 2 * round_s else _HOPELESS_BLOCKS
             if self.judge.deadline.hard_left_s() < blocks * round_s:
                 kernel_failed(CANDIDATE, too_slow(self.judge))
-            return Shape(1, int(blocks == _QUICK_BLOCKS), blocks, round_s)
-        block_s = left / _AIM_BLOCKS[self.order.sample] - _BLOCK_OVERHEAD_S
-        rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s) - 1))
+            return Shape(1, "", blocks, round_s)
+        fixed_s = _BLOCK_OVERHEAD_S + round_s * total[warm_up] / sum(total.values())
+        block_s = left / _AIM_BLOCKS[self.order.sample] - fixed_s
+        rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s)))
         most = _QUICK_BLOCKS if self.order.sample == "quick" else _MOST_BLOCKS
         most = self.sequential.looks[-1] if self.order.sample == "deciding" else most
-        return Shape(rounds, 1, most, round_s * (rounds + 1) + _BLOCK_OVERHEAD_S)
+        return Shape(rounds, warm_up, most, round_s * rounds + fixed_s)
 
     def _enough(self, shape: Shape) -> bool:
         done = len(self.blocks)
@@ -135,11 +138,13 @@ class Timing:
         times: dict[str, dict[str, list[int]]] = {
             case.name: {arm: [] for arm in arms} for case in self.judge.rig.timed
         }
-        for number in range(shape.warm_up + shape.rounds):
-            cases = {case.name: case for case in self.judge.rig.timed}
+        cases = {case.name: case for case in self.judge.rig.timed}
+        if shape.warm_up:
+            self._round(arms, cases[shape.warm_up], False)
+        for _ in range(shape.rounds):
             for name in self.judge.seeds.shuffled(list(cases)):
-                for arm, ns in self._round(arms, cases[name], number >= shape.warm_up).items():
-                    times[name][arm] += [ns] if number >= shape.warm_up else []
+                for arm, ns in self._round(arms, cases[name], True).items():
+                    times[name][arm].append(ns)
         return {w: {a: tuple(ns) for a, ns in by_arm.items()} for w, by_arm in times.items()}
 
     def _round(self, arms: Arms, case: Case, counted: bool) -> dict[str, int]:

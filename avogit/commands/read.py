@@ -8,7 +8,7 @@ from pathlib import Path
 
 from avogit import resources, store
 from avogit.errors import AvogitError
-from avogit.records import Candidate, Champion, Lineage, Ratio
+from avogit.records import Candidate, Champion, Lineage
 from avogit.session import choose_population, find_candidate
 from avogit.task import TASK_FILE, parse_task
 
@@ -107,16 +107,3 @@ def tasks(path: Path) -> tuple[TaskRow, ...]:
 def _task_row(where: str, folder: Path) -> TaskRow:
     task = parse_task(f"kernels/{folder.name}", resources.folder_files(folder))
     return TaskRow(task.name, where, task.summary, len(task.workloads))
-
-
-def gain(candidate: Candidate, lineage: Lineage) -> float | None:
-    """Score over the parent's score, as messages state them (other runs: a rough guide)."""
-    parent = lineage.candidates.get(candidate.parents[0]) if candidate.parents else None
-    if parent is None or parent.score is None or candidate.score is None:
-        return None
-    return candidate.score.value / parent.score.value
-
-
-def interval(ratio: Ratio | None) -> str:
-    """A ratio with its interval, or a dash."""
-    return str(ratio) if ratio else "-"

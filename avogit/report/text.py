@@ -8,10 +8,10 @@ from avogit.commands.care import Checked, Finding, Pruned, Restored
 from avogit.commands.init import Initialised
 from avogit.commands.manual import CheckedOut, Submitted
 from avogit.commands.measure import Bisected, Measured
-from avogit.commands.read import Best, Log, Shown, TaskRow, gain, interval
+from avogit.commands.read import Best, Log, Shown, TaskRow
 from avogit.commands.step import Ran, Seeded, Stepped
 from avogit.confirm import Confirmation
-from avogit.records import BASELINE, INCUMBENT, PARENT, SEED, Candidate, Evaluation, Lineage
+from avogit.records import BASELINE, INCUMBENT, PARENT, SEED, Candidate, Evaluation, Lineage, Ratio
 from avogit.step import StepResult
 
 
@@ -28,7 +28,7 @@ def init_text(result: Initialised) -> str:
 def seed_text(result: Seeded) -> str:
     word = "was seeded already" if result.already else "seeded"
     lines = [f"{result.population} {word}"]
-    lines += [f"{c.oid[:10]}  {interval(c.score)}  {c.subject}" for c in result.candidates]
+    lines += [f"{c.oid[:10]}  {_interval(c.score)}  {c.subject}" for c in result.candidates]
     return "\n".join(lines)
 
 
@@ -70,11 +70,11 @@ def confirmation_text(result: Confirmation) -> str:
     lines = [
         f"champion {oid} confirmed by the rule `{result.rule}` ({evaluation.blocks} sets of fresh "
         f"processes on {evaluation.device})",
-        f"  vs {evaluation.baseline}: {interval(evaluation.score)}",
+        f"  vs {evaluation.baseline}: {_interval(evaluation.score)}",
     ]
     for arm, name in ((SEED, "its seed"), (INCUMBENT, "the champion before")):
         if (ratio := evaluation.versus.get(arm)) is not None:
-            lines.append(f"  vs {name}: {interval(ratio)}")
+            lines.append(f"  vs {name}: {_interval(ratio)}")
     return "\n".join(lines)
 
 
@@ -84,11 +84,11 @@ def evaluation_text(evaluation: Evaluation) -> str:
         return f"{evaluation.verdict} {evaluation.reason}\n{evaluation.detail}".strip()
     arms = [a for a in (BASELINE, PARENT, INCUMBENT, SEED) if a in evaluation.workloads[0].versus]
     rows = [
-        [t.workload, f"{t.latency_us['candidate']:.1f}", *(interval(t.versus[a]) for a in arms)]
+        [t.workload, f"{t.latency_us['candidate']:.1f}", *(_interval(t.versus[a]) for a in arms)]
         for t in evaluation.workloads
     ]
     totals = [evaluation.score, *(evaluation.versus.get(a) for a in arms if a != BASELINE)]
-    rows.append(["geometric mean", "", *(interval(ratio) for ratio in totals)])
+    rows.append(["geometric mean", "", *(_interval(ratio) for ratio in totals)])
     names = [evaluation.baseline if a == BASELINE else a for a in arms]
     table = tabulate(rows, ["workload", "this us", *(f"vs {n}" for n in names)])
     layers = "+".join(evaluation.sandbox) or "no sandbox"
@@ -103,7 +103,7 @@ def log_text(result: Log) -> str:
     rows = []
     for candidate in reversed(list(lineage.candidates.values())):
         marks = ("*" if candidate.oid in live else "") + ("!" if candidate.oid in champions else "")
-        change = gain(candidate, lineage)
+        change = _gain(candidate, lineage)
         rows.append(
             [
                 candidate.oid[:10] + marks,
@@ -166,7 +166,7 @@ def best_text(result: Best) -> str:
     if result.incumbent is None:
         return f"{result.population} has no live measured candidate"
     incumbent = result.incumbent
-    lines = [f"{incumbent.oid[:10]}  {interval(incumbent.score)}  {_bare(incumbent)}"]
+    lines = [f"{incumbent.oid[:10]}  {_interval(incumbent.score)}  {_bare(incumbent)}"]
     lines += [
         f"champion {c.oid[:10]}  {c.ref.removeprefix('refs/tags/')}" for c in result.champions
     ]
@@ -231,7 +231,20 @@ def tasks_text(rows: tuple[TaskRow, ...]) -> str:
 def _bare(candidate: Candidate) -> str:
     """The subject without the task's name and the score, which have columns of their own."""
     subject = candidate.subject.split(": ", 1)[-1]
-    score = candidate.trailers.get("Avo-Baseline", "")
-    cut = subject.rfind(", ")
-    numeric = cut > 0 and (score.split(" ")[0] in subject[cut:] or "ERROR" in subject[cut:])
-    return subject[:cut] if numeric else subject
+    said, _, last = subject.rpartition(", ")
+    baseline = candidate.trailers.get("Avo-Baseline", "").split(" ")[0]
+    states_score = bool(baseline) and baseline in last
+    return said if said and (states_score or last == str(candidate.verdict)) else subject
+
+
+def _gain(candidate: Candidate, lineage: Lineage) -> float | None:
+    """Score over the parent's score, as messages state them (other runs: a rough guide)."""
+    parent = lineage.candidates.get(candidate.parents[0]) if candidate.parents else None
+    if parent is None or parent.score is None or candidate.score is None:
+        return None
+    return candidate.score.value / parent.score.value
+
+
+def _interval(ratio: Ratio | None) -> str:
+    """A ratio with its interval, or a dash."""
+    return str(ratio) if ratio else "-"
