@@ -58,8 +58,8 @@ class Oracle:
     def __init__(self, spec: TaskSpec) -> None:
         if importlib.util.find_spec("torch") is None:
             raise AvogitError(
-                "measuring needs torch, which is not installed: pip install torch --index-url"
-                " https://download.pytorch.org/whl/cpu (or `pip install avogit[oracle]`)"
+                "measuring needs torch, which is not installed: `pip install 'avogit[oracle]'`"
+                " (the README says how to get a build for the CPU alone)"
             )
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `close`)
         self._process = subprocess.Popen(
