@@ -161,7 +161,7 @@ def _start(cwd: Path, arguments: Sequence[str], environment: Mapping[str, str]) 
             command, istream=subprocess.PIPE, as_process=True, shell=False, env=environment
         )
     except GitCommandNotFound as error:
-        raise AvogitError("git cannot be started: install git 2.30 or later") from error
+        raise AvogitError("git cannot be started: install git 2.31 or later") from error
     process, guarded.proc = guarded.proc, None  # ours to end: its own `wait` raises on a kill
     assert process is not None
     return process
