@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, stdev
+from typing import Any
 
 from avogit.bench.protocol import Report
 from avogit.bench.times import Times, log_ratios
@@ -35,20 +36,8 @@ class Setting:
 
 def failed(setting: Setting, verdict: Verdict, reason: str, detail: str) -> Evaluation:
     """An evaluation without timings."""
-    return Evaluation(
-        verdict=verdict,
-        reason=reason,
-        detail=detail,
-        tree=setting.tree,
-        sample=setting.sample,
-        device=setting.device,
-        baseline=setting.baseline,
-        evaluator=setting.evaluator,
-        sandbox=setting.sandbox,
-        certified=setting.certified,
-        stages_s=dict(setting.stages_s),
-        raw=dict(setting.notes),
-    )
+    raw = dict(setting.notes)
+    return _evaluation(setting, verdict=verdict, reason=reason, detail=detail, raw=raw)
 
 
 def from_report(report: Report, names: Mapping[str, Sequence[str]], setting: Setting) -> Evaluation:
@@ -57,19 +46,28 @@ def from_report(report: Report, names: Mapping[str, Sequence[str]], setting: Set
     if report.verdict != Verdict.PASSED.value:
         return failed(setting, Verdict(report.verdict), report.reason, report.detail)
     blocks = [_named(block, names) for block in report.blocks]
-    total = score(log_ratios(blocks, BASELINE), report.confidence)
-    if stdev(mean_over_workloads(log_ratios(blocks, BASELINE))) > _TOO_NOISY:
-        detail = f"the score's interval is {total.low:.3g} to {total.high:.3g}: too much else runs"
-        return failed(setting, Verdict.UNMEASURED, "too-noisy", detail)
     rivals = [arm for arm in next(iter(blocks[0].values())) if arm != CANDIDATE]
     per_arm = {arm: log_ratios(blocks, arm) for arm in rivals}
-    return Evaluation(
+    versus = {arm: score(ratios, report.confidence) for arm, ratios in per_arm.items()}
+    total = versus[BASELINE]
+    if stdev(mean_over_workloads(per_arm[BASELINE])) > _TOO_NOISY:
+        detail = f"the score's interval is {total.low:.3g} to {total.high:.3g}: too much else runs"
+        return failed(setting, Verdict.UNMEASURED, "too-noisy", detail)
+    return _evaluation(
+        setting,
         verdict=Verdict.PASSED,
-        tree=setting.tree,
         workloads=tuple(_workload(name, blocks, per_arm, report.confidence) for name in blocks[0]),
         score=total,
-        versus={arm: score(ratios, report.confidence) for arm, ratios in per_arm.items()},
+        versus=versus,
         blocks=len(blocks),
+        raw={**setting.notes, "blocks": [{"workloads": block} for block in blocks]},
+    )
+
+
+def _evaluation(setting: Setting, **found: Any) -> Evaluation:
+    """What was found, where and how the setting says."""
+    return Evaluation(
+        tree=setting.tree,
         sample=setting.sample,
         device=setting.device,
         baseline=setting.baseline,
@@ -77,7 +75,7 @@ def from_report(report: Report, names: Mapping[str, Sequence[str]], setting: Set
         sandbox=setting.sandbox,
         certified=setting.certified,
         stages_s=dict(setting.stages_s),
-        raw={**setting.notes, "blocks": [{"workloads": block} for block in blocks]},
+        **found,
     )
 
 
