@@ -16,12 +16,11 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from avogit import seccomp
 from avogit.bench import buffers, zygote
 from avogit.bench.protocol import EXIT_ENTRY, EXIT_LOAD, READY, TOKEN, Case, Spawn
 from avogit.errors import EXIT_OK
 from avogit.processes import die_with_parent
-from avogit.sandbox import Limits, confine, set_limits
+from avogit.sandbox import Limits, confine, seccomp, set_limits
 
 _GO, _DONE, _FIRST_OTHER = 3, 4, 5
 _CPU_S, _OPEN_FILES = 120, 64

@@ -29,15 +29,8 @@ from avogit.records import CANDIDATE, INCUMBENT, Evaluation, Verdict
 from avogit.sandbox import probe
 from avogit.task import TASK_FILE, Task, Workload
 
-_EVALUATOR_CODE = ("bench", "build", "evaluation")
-_EVALUATOR_FILES = (
-    "breakout.py",
-    "landlock.py",
-    "processes.py",
-    "sandbox.py",
-    "seccomp.py",
-    "statistics.py",
-)
+_EVALUATOR_CODE = ("bench", "build", "evaluation", "sandbox")
+_EVALUATOR_FILES = ("processes.py", "statistics.py")
 _NOT_COMPILED = ("problem.py", TASK_FILE)
 _SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
 _LARGEST_SOURCE = 4 << 20

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from avogit import breakout, landlock, sandbox, seccomp
-from avogit.sandbox import Confinement, Layers, confined
+from avogit import sandbox
+from avogit.sandbox import Confinement, Layers, breakout, confined, landlock, seccomp
 
 NOTHING = Layers(namespaces=False, landlock=False, seccomp=False)
 WITH_AND_WITHOUT = pytest.mark.parametrize("bubblewrap", [True, False])

@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from avogit import landlock, seccomp
 from avogit.errors import AvogitError
 from avogit.processes import (
     die_with_parent,
@@ -33,6 +32,7 @@ from avogit.processes import (
     set_no_new_privs,
     unshare,
 )
+from avogit.sandbox import landlock, seccomp
 
 SYSTEM_LIBRARIES = (
     "/lib",
@@ -126,7 +126,7 @@ def bubblewrap_works() -> bool:
 @functools.cache
 def probe() -> SandboxReport:
     """Try to break out of the sandbox, of a runner and of the compiler; takes some 0.2 s."""
-    command = program("avogit.breakout", bare=True)
+    command = program("avogit.sandbox.breakout", bare=True)
     done = subprocess.run(command, capture_output=True, check=False, timeout=60, text=True)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
