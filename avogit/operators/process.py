@@ -97,12 +97,15 @@ def _watch(process: subprocess.Popen[bytes], output: _Output, deadline: float) -
 
 
 def _kill_all(process: subprocess.Popen[bytes], mark: bytes) -> None:
-    """Kill its process group, then what left that group: those still carry the mark."""
+    """Kill its process group, and what left that group but still carries the mark.
+
+    A killed process lives on for a moment: looked at again until none is left.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for _ in range(_ROUNDS):
-        found = list(_marked(mark))
+        found = list(_left(process.pid, mark))
         if not found:
             return
         for pid in found:
@@ -111,15 +114,17 @@ def _kill_all(process: subprocess.Popen[bytes], mark: bytes) -> None:
         time.sleep(_POLL_S / 5)
 
 
-def _marked(mark: bytes) -> Iterator[int]:
-    """Processes with the mark in their environment. Linux only: elsewhere there is no /proc."""
+def _left(group: int, mark: bytes) -> Iterator[int]:
+    """Living processes of the group or with the mark. Linux only: elsewhere is no /proc."""
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (folder / "environ").read_bytes()
-        except OSError:
-            continue  # it ended, or is not ours
-        if mark in environment.split(b"\0"):
-            yield int(folder.name)
+        with contextlib.suppress(OSError):  # it ended, or is not ours
+            state, _, its_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if state not in "ZX" and (int(its_group) == group or _marked(folder, mark)):
+                yield int(folder.name)
+
+
+def _marked(folder: Path, mark: bytes) -> bool:
+    return mark in (folder / "environ").read_bytes().split(b"\0")
 
 
 class _Output:

@@ -146,12 +146,15 @@ print(first.pid, second.pid, flush=True)
 
 
 def test_processes_left_behind_are_killed_even_with_another_environment(tmp_path: Path) -> None:
+    """A large one takes a moment to die: the step waits until it is gone."""
     program = """
-import subprocess
-child = subprocess.Popen(["sleep", "300"], env={"PATH": os.defpath})
+import subprocess, sys
+large = "import time; held = b'x' * (256 << 20); print('.', flush=True); time.sleep(300)"
+child = subprocess.Popen([sys.executable, "-c", large], env={}, stdout=subprocess.PIPE)
+child.stdout.read(1)
 print(child.pid, flush=True)
 """
-    found = proposed(tmp_path, EDIT + "import os" + program)
+    found = proposed(tmp_path, EDIT + program)
     assert not alive(int(found.attachments["transcript.txt"]))
 
 
