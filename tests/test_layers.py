@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "avogit"
 DOORS = {
     "git": "store",
     "openai": "operators.agent",
+    "orjson": "store",
     "torch": "bench",
     "tabulate": "report",
     "yaml": ("config", "task"),
@@ -23,10 +24,10 @@ DOORS = {
 LAYERS = (
     ("errors", "records"),
     ("resources", "statistics", "processes", "config", "task"),
-    ("landlock", "seccomp", "workspace"),
+    ("workspace",),
     ("selection", "acceptance", "store"),
     ("sandbox", "operators"),
-    ("build", "bench", "breakout"),
+    ("build", "bench"),
     ("evaluation",),
     ("session",),
     ("confirm", "step"),

@@ -15,13 +15,13 @@ from pathlib import Path
 from avogit.store.repository import Repository
 from avogit.store.rows import Grave, Row
 
-VERSION = 2
+VERSION = 3
 _TABLES = """
 CREATE TABLE tips (oid TEXT NOT NULL);
-CREATE TABLE rows (time_s INTEGER, generation INTEGER, oid TEXT, line TEXT NOT NULL);
-CREATE UNIQUE INDEX in_order ON rows (time_s, generation, oid);
-CREATE TABLE graves (oid TEXT, name TEXT, score TEXT, reason TEXT);
-CREATE UNIQUE INDEX one_each ON graves (oid, name, score, reason);
+CREATE TABLE rows (time_s INTEGER, generation INTEGER, oid TEXT, line TEXT NOT NULL,
+    PRIMARY KEY (time_s, generation, oid)) WITHOUT ROWID;
+CREATE TABLE graves (oid TEXT, name TEXT, score TEXT, reason TEXT,
+    PRIMARY KEY (oid, name, score, reason)) WITHOUT ROWID;
 """
 
 
@@ -69,7 +69,7 @@ def store(
         )
         connection.executemany(
             "INSERT OR IGNORE INTO graves VALUES (?, ?, ?, ?)",
-            buried,
+            sorted(buried),
         )
         connection.execute("DELETE FROM tips")
         connection.executemany("INSERT INTO tips VALUES (?)", ((oid,) for oid in sorted(now)))

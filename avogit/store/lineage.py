@@ -6,6 +6,8 @@ and what is pruned comes from refs that a clone gets, so every clone gives the s
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -154,12 +156,25 @@ def _fill(
         usable = _existing(repo, known - refs.tips) | (known & refs.tips)
         near = seen if seen is not None and seen.tips == known else None
         news = News(set(known - refs.tips))
-        news.take(_new_commits(repo, refs, usable, near), population)
+        with _no_collection():
+            news.take(_new_commits(repo, refs, usable, near), population)
         if usable != known or not _all_held(repo, news.missing, refs.tips):
             cache.clear(connection)
         elif cache.store(connection, known, refs.tips, news.rows, news.graves):
             return known, news
     raise AvogitError("the lineage kept changing while it was read: try again")
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Rows hold no cycles; looking for some, again and again, takes a tenth of a long read."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _new_commits(
@@ -189,8 +204,8 @@ def _all_held(repo: Repository, old: set[str], tips: frozenset[str]) -> bool:
 def _endings(heads: tuple[Head, ...], graveyard: Graveyard) -> dict[str, str]:
     """What a tip's JSON line ends with, in place of its closing brace."""
     shown = graveyard.shown.items()
-    endings = {oid: f',"pruned":{rows.quoted(grave.reason)}}}' for oid, grave in shown}
-    return endings | {head.oid: f',"head":{rows.quoted(short_name(head))}}}' for head in heads}
+    endings = {oid: f',"pruned":{rows.to_line(grave.reason)}}}' for oid, grave in shown}
+    return endings | {head.oid: f',"head":{rows.to_line(short_name(head))}}}' for head in heads}
 
 
 def _place(found: Candidate) -> tuple[int, int, str]:

@@ -6,11 +6,12 @@ Owns which commits are candidates and how their trailers are read. A row is what
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+import orjson
 
 from avogit.records import Candidate, Ratio, Status, Verdict
 from avogit.store import message, trailers
@@ -23,8 +24,6 @@ _GRAVE = re.compile(
 )
 _STATUSES = {str(status): status for status in Status}
 _VERDICTS = {str(verdict): verdict for verdict in Verdict}
-quoted = json.encoder.encode_basestring_ascii
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class LogEntry(NamedTuple):
@@ -110,9 +109,9 @@ def row(entry: LogEntry, population: str) -> dict[str, Any] | None:
     }
 
 
-def to_line(values: Mapping[str, Any]) -> str:
-    """A row as one line of compact JSON."""
-    return _ENCODER.encode(values)
+def to_line(values: Any) -> str:
+    """A row, or any value of one, as compact JSON on one line."""
+    return orjson.dumps(values).decode()
 
 
 def kept(values: Mapping[str, Any]) -> Row:
@@ -122,7 +121,7 @@ def kept(values: Mapping[str, Any]) -> Row:
 
 def from_line(line: str) -> Candidate:
     """The candidate that a JSON line tells of."""
-    return candidate(json.loads(line))
+    return candidate(orjson.loads(line))
 
 
 def candidate(values: Mapping[str, Any]) -> Candidate:
