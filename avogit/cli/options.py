@@ -1,0 +1,31 @@
+"""What commands share: options, and the way a result and progress are printed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+population_option = click.option("--population", help="Which population, where there are several.")
+operator_option = click.option("--operator", help="tune, agent or command; default: the config's.")
+command_option = click.option("--command", help="The program that the `command` operator runs.")
+
+
+def emit(result: Any, as_json: bool, renderer: str) -> None:
+    """Print a result on stdout. `renderer`: a function in a module of `report`, `text.best_text`."""
+    from avogit import report
+
+    if as_json:
+        report.emit(result, True, str)
+        return
+    module, _, name = renderer.rpartition(".")
+    report.emit(result, False, getattr(importlib.import_module(f"avogit.report.{module}"), name))
+
+
+def progress_line() -> Any:
+    """One line of progress on a terminal; nothing elsewhere."""
+    from avogit.report import Progress
+
+    return Progress()
