@@ -14,7 +14,7 @@ command_option = click.option("--command", help="The program that the `command` 
 
 
 def emit(result: Any, as_json: bool, renderer: str) -> None:
-    """Print a result on stdout. `renderer`: a function in a module of `report`, `text.best_text`."""
+    """Print a result on stdout. `renderer`: a function of a module in `report`, "text.x_text"."""
     from avogit import report
 
     if as_json:
