@@ -26,6 +26,7 @@ LAYERS = (
     ("resources", "statistics", "processes", "config", "task"),
     ("workspace",),
     ("selection", "acceptance", "store"),
+    ("calibration",),
     ("sandbox", "operators"),
     ("build", "bench"),
     ("evaluation",),

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from avogit import __version__
-from avogit.cli import care, evolve, hook, manual, measure, read
+from avogit.cli import care, evolve, guide, hook, manual, measure, read
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = (
@@ -24,6 +24,7 @@ _COMMANDS = (
     read.tree,
     read.show,
     read.best,
+    guide.plans,
     measure.measure,
     manual.checkout,
     manual.submit,

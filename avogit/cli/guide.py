@@ -1,0 +1,20 @@
+"""`plans`: what the lineage says about how it came to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from avogit.cli.options import emit, json_option, population_option
+
+
+@click.command()
+@population_option
+@json_option
+@click.pass_obj
+def plans(path: Path, population: str | None, as_json: bool) -> None:
+    """Compare what plans expected with what was measured."""
+    from avogit.commands import plans as command
+
+    emit(command.plans(path, population), as_json, "plans.plans_text")
