@@ -105,12 +105,20 @@ class Evaluation:
             raise ValueError(f"{self.verdict} evaluation {'with' if timed else 'without'} timings")
 
 
+# What a plan changes, and how hard it is thought to be: few words, so that plans can be compared.
+PLAN_KINDS = ("algorithm", "memory", "parallelism", "instructions", "tuning", "other")
+DIFFICULTIES = ("easy", "medium", "hard")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What an operator says it will try, and what it expects of it."""
 
     hypothesis: str
     expected_gain_pct: float | None = None
+    kind: str = ""  # one of PLAN_KINDS; empty where nobody said
+    difficulty: str = ""  # one of DIFFICULTIES
+    confidence: float | None = None  # that the expected gain is reached, 0 to 1
 
 
 @dataclass(frozen=True, slots=True)

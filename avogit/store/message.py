@@ -94,6 +94,20 @@ def plan_text(plan: Plan) -> str:
     return one_line(plan.hypothesis) + expected
 
 
+def plan_trailers(plan: Plan | None) -> list[tuple[str, str]]:
+    """A plan for people, and its parts for queries."""
+    if plan is None:
+        return []
+    gain, confidence = plan.expected_gain_pct, plan.confidence
+    return [
+        ("Avo-Plan", plan_text(plan)),
+        ("Avo-Plan-Kind", plan.kind),
+        ("Avo-Plan-Gain", "" if gain is None else f"{gain:.6g}"),
+        ("Avo-Plan-Difficulty", plan.difficulty),
+        ("Avo-Plan-Confidence", "" if confidence is None else f"{confidence:.6g}"),
+    ]
+
+
 def usage_trailers(usage: Usage | None) -> list[tuple[str, str]]:
     """What a model was paid for."""
     if usage is None or not usage.model:
@@ -146,7 +160,7 @@ def _trailers(entry: Entry, population: str, record: str) -> list[tuple[str, str
         ("Avo-Operator", entry.operator),
         ("Avo-Generation", str(entry.generation)),
         *usage_trailers(entry.usage),
-        ("Avo-Plan", plan_text(entry.plan) if entry.plan else ""),
+        *plan_trailers(entry.plan),
         ("Avo-Evaluation", record),
     ]
     return clean(pairs)

@@ -6,6 +6,7 @@ Owns its form: a commit on the proposal's parent whose tree holds `work.json`, t
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from avogit.errors import AvogitError
@@ -88,13 +89,11 @@ def unfinished_numbers(repo: Repository, population: str, host: str) -> list[int
 
 def plan_to_json(plan: Plan | None) -> dict[str, Any] | None:
     """A plan as JSON values."""
-    if plan is None:
-        return None
-    return {"hypothesis": plan.hypothesis, "expected_gain_pct": plan.expected_gain_pct}
+    return dataclasses.asdict(plan) if plan else None
 
 
 def plan_from_json(document: dict[str, Any] | None) -> Plan | None:
-    """The plan that a document holds."""
+    """The plan that a document holds; an older one says less."""
     return Plan(**document) if document else None
 
 

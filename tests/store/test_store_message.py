@@ -43,11 +43,15 @@ def test_a_failure_says_the_verdict_and_why() -> None:
 def test_states_model_tokens_and_plan() -> None:
     entry = replace(
         make_entry("a" * 40, ["b" * 40]),
-        plan=Plan("branchless\nrescale", 4.0),
+        plan=Plan("branchless\nrescale", 4.0, "instructions", "medium", 0.7),
         usage=Usage("gpt-5", 171002, 11338),
     )
     found = dict(trailers.parse(message.compose(entry, POPULATION, RECORD)))
     assert found["Avo-Plan"] == "branchless rescale, expected +4%"
+    assert found["Avo-Plan-Gain"] == "4"
+    assert found["Avo-Plan-Kind"] == "instructions"
+    assert found["Avo-Plan-Difficulty"] == "medium"
+    assert found["Avo-Plan-Confidence"] == "0.7"
     assert found["Avo-Model"] == "gpt-5"
     assert found["Avo-Tokens"] == "in=171002 out=11338"
     assert found["Avo-Score-Workloads"] == "full-512=1.0500 causal-1024=1.0500"

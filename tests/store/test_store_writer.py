@@ -31,7 +31,7 @@ def work(repo: Repository, parent: str) -> WorkInHand:
         subject="try\nthis",
         operator="agent",
         body="because\n\nAvo-Score: 3",
-        plan=Plan("hope", 3.5),
+        plan=Plan("hope", 3.5, "memory", "hard", 0.25),
         usage=Usage("gpt-5", 10, 20),
         violations=("protected-file: problem.py",),
         attachments={"transcript.json": b"{}", "ä b": b"\0"},
