@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from avogit import store
 from avogit.config import CONFIG_FILE, Config, load_config, parse_config
 from avogit.errors import AvogitError
-from avogit.records import Candidate, Evaluation, Lineage
+from avogit.records import INCUMBENT, PARENT, Candidate, Decision, Evaluation, Lineage
 from avogit.task import Task, parse_task
 
 # `evaluation` is imported where it is used: a command that only reads starts in half the time.
@@ -67,6 +67,35 @@ class Session:
         files = store.folder_files(self.repo, commit, self.task.path)
         tree = store.tree_of(self.repo, commit)
         return Source(tree, self.task.editable_files(files))
+
+    def rivals(self, lineage: Lineage, parent: Candidate) -> dict[str, evaluation.Source]:
+        """What a child of `parent` is timed beside."""
+        incumbent = lineage.incumbent() or parent
+        return {INCUMBENT: self.source(incumbent.oid), PARENT: self.source(parent.oid)}
+
+    def entry(
+        self,
+        found: Evaluation,
+        decision: Decision,
+        parents: tuple[str, ...],
+        operator: str,
+        *,
+        subject: str,
+        generation: int,
+    ) -> store.Entry:
+        """A candidate of this task with its verdict, to be recorded."""
+        return store.Entry(
+            task=self.task.name,
+            task_version=self.task.version,
+            config=self.config.digest,
+            decision=decision,
+            parents=parents,
+            tree=found.tree,
+            subject=subject,
+            operator=operator,
+            generation=generation,
+            evaluation=found,
+        )
 
     def rng(self, lineage: Lineage) -> random.Random:
         """Repeatable for a given lineage, different for the next step."""

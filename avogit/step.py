@@ -7,22 +7,20 @@ work in hand before it is measured, and its commit, record and head appear in on
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avogit import acceptance, selection, store
+from avogit.context import make_context
 from avogit.errors import AvogitError
 from avogit.evaluation import Source
-from avogit.operators import Context, Evaluate, NoProposal, load_operator
+from avogit.operators import NoProposal, load_operator
 from avogit.records import (
-    INCUMBENT,
-    PARENT,
     Candidate,
     Decision,
     Evaluation,
     Lineage,
-    Plan,
     Proposal,
     Status,
     Verdict,
@@ -86,8 +84,8 @@ def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
             f"the seed ({session.task.path} at {session.base[:10]}) does not pass: "
             f"{evaluation.verdict} {evaluation.reason}: {_first_line(evaluation.detail)}"
         )
-    entry = _entry(
-        session, evaluation, decision, (session.base,), "seed", subject="seed", generation=0
+    entry = session.entry(
+        evaluation, decision, (session.base,), "seed", subject="seed", generation=0
     )
     with store.writer(session.repo, session.population) as writer:
         store.add_base(session.repo, session.population, session.base)
@@ -122,20 +120,17 @@ def _vary(
     parent = selection.select_parent(session.config.selection.parent, lineage, rng)
     vary = load_operator(operator)
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
-        context = Context(
-            task=session.task,
-            config=session.config,
-            lineage=lineage,
-            parent=parent,
+        session.progress(f"{operator}: varying {parent.oid[:10]}")
+        context = make_context(
+            session,
+            writer,
+            lineage,
+            parent,
+            operator,
             rng=rng,
             workdir=Path(workdir),
-            evaluate=_draft_door(session, writer, lineage, operator),
-            parent_files=session.source(parent.oid).files,
-            progress=session.progress,
             command=command,
-            read_files=_file_reader(session),
         )
-        session.progress(f"{operator}: varying {parent.oid[:10]}")
         proposal = vary(context)
     if isinstance(proposal, NoProposal):
         writer.append("attempt", _attempt(proposal, operator, parent), proposal.attachments)
@@ -191,8 +186,7 @@ def _measure(
         evaluation, decision, deciding = _judge(session, lineage, parent, source)
         if deciding is not evaluation:
             attachments["deciding.json"] = store.evaluation_bytes(deciding)
-    entry = _entry(
-        session,
+    entry = session.entry(
         evaluation,
         decision,
         (parent.oid,),
@@ -213,7 +207,7 @@ def _judge(
     session: Session, lineage: Lineage, parent: Candidate, source: Source
 ) -> tuple[Evaluation, Decision, Evaluation]:
     """The evaluation to print, the decision, and the evaluation that decided."""
-    rivals = _rivals(session, lineage, parent)
+    rivals = session.rivals(lineage, parent)
     settings, budgets = session.config.acceptance, session.config.measure
     deciding = _evaluate(session, source, rivals, "deciding", budgets.budget_s)
     decision = acceptance.decide(settings.rule, lineage, parent, deciding, settings)
@@ -235,49 +229,6 @@ def _evaluate(
     return found
 
 
-def _rivals(session: Session, lineage: Lineage, parent: Candidate) -> dict[str, Source]:
-    incumbent = lineage.incumbent() or parent
-    return {INCUMBENT: session.source(incumbent.oid), PARENT: session.source(parent.oid)}
-
-
-def _draft_door(
-    session: Session, writer: store.Writer, lineage: Lineage, operator: str
-) -> Evaluate:
-    """What an operator calls to have a draft evaluated; every draft becomes a commit."""
-
-    def evaluate(
-        files: Mapping[str, bytes], subject: str, plan: Plan | None, against: str, /
-    ) -> Evaluation:
-        rival = lineage.candidates[against]
-        base = store.tree_of(session.repo, rival.oid)
-        tree = store.with_files(session.repo, base, session.task.path, files)
-        source = Source(tree, session.task.editable_files(files))
-        rivals = _rivals(session, lineage, rival)
-        evaluation = session.evaluate(source, rivals, "quick", session.config.measure.budget_s / 2)
-        decision = Decision(Status.DRAFT, "a draft inside a step", "draft")
-        entry = _entry(
-            session,
-            evaluation,
-            decision,
-            (rival.oid,),
-            operator,
-            subject=subject,
-            generation=rival.generation + 1,
-        )
-        writer.record(replace(entry, plan=plan))
-        return evaluation
-
-    return evaluate
-
-
-def _file_reader(session: Session) -> Callable[[str], dict[str, bytes]]:
-    def read_files(rev: str) -> dict[str, bytes]:
-        oid = store.resolve(session.repo, rev)
-        return store.folder_files(session.repo, oid, session.task.path)
-
-    return read_files
-
-
 def _source_of_tree(session: Session, tree: str) -> Source:
     files = store.folder_files(session.repo, tree, session.task.path)
     return Source(tree, session.task.editable_files(files))
@@ -289,30 +240,6 @@ def _refusal(work: store.WorkInHand) -> Evaluation:
     verdict = Verdict.REWARD_HACK if hack else Verdict.REFUSED
     reason = work.violations[0].split(":", 1)[0]
     return Evaluation(verdict, work.tree, reason=reason, detail="\n".join(work.violations))
-
-
-def _entry(
-    session: Session,
-    evaluation: Evaluation,
-    decision: Decision,
-    parents: tuple[str, ...],
-    operator: str,
-    *,
-    subject: str,
-    generation: int,
-) -> store.Entry:
-    return store.Entry(
-        task=session.task.name,
-        task_version=session.task.version,
-        config=session.config.digest,
-        decision=decision,
-        parents=parents,
-        tree=evaluation.tree,
-        subject=subject,
-        operator=operator,
-        generation=generation,
-        evaluation=evaluation,
-    )
 
 
 def _attempt(found: NoProposal, operator: str, parent: Candidate) -> dict[str, object]:

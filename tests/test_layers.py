@@ -31,6 +31,7 @@ LAYERS = (
     ("build", "bench"),
     ("evaluation",),
     ("session",),
+    ("context",),
     ("confirm", "step"),
     ("loop",),
     ("commands",),
