@@ -1,8 +1,8 @@
 """`Evaluator.evaluate`: source files -> `Evaluation`.
 
-Owns the order of things: what a tree may hold, builds, the device's lock, the oracle and its
-restart. Leaves judging to the oracle (`bench`), and what a verdict means for a line to
-`acceptance`.
+Owns the order of things: what a tree may hold, then builds, then the device's slot. Leaves the
+oracle's life to `slot`, judging to the oracle (`bench`), and what a verdict means for a line
+to `acceptance`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from avogit.bench.protocol import ArmSpec, Defences, Order, Report, TaskSpec, WorkloadSpec
+from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSpec
 from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure, BuildOrder
 from avogit.errors import AvogitError
-from avogit.evaluation.client import Oracle, OracleDied
-from avogit.evaluation.device import device_lock, device_name
+from avogit.evaluation.device import device_name
 from avogit.evaluation.results import Setting, failed, from_report
+from avogit.evaluation.slot import DeviceSlot, Slot
 from avogit.processes import PACKAGE
 from avogit.records import CANDIDATE, INCUMBENT, Evaluation, Verdict
 from avogit.sandbox import probe
@@ -56,7 +56,7 @@ class _Arms:
 
 
 class Evaluator:
-    """Evaluates candidates of one task. One oracle, started at first need, stays warm."""
+    """Evaluates candidates of one task, on a slot of its own or on one that is lent to it."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class Evaluator:
         state_dir: Path,
         confidence: float,
         progress: Callable[[str], None] | None = None,
+        slot: Slot | None = None,
     ) -> None:
         if task.build.language not in BUILDERS:
             known = ", ".join(BUILDERS)
@@ -77,7 +78,7 @@ class Evaluator:
         self._confidence = confidence
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
-        self._oracle: Oracle | None = None
+        self._slot = slot or DeviceSlot(task.path, lambda: task_spec(task, state_dir))
 
     def __enter__(self) -> Evaluator:
         return self
@@ -96,9 +97,7 @@ class Evaluator:
 
     def close(self) -> None:
         """End the oracle and all that it started."""
-        if self._oracle is not None:
-            self._oracle.close()
-            self._oracle = None
+        self._slot.close()
 
     def evaluate(
         self,
@@ -152,37 +151,17 @@ class Evaluator:
             library_dirs=built.library_dirs,
             defences=self.defences,
         )
-        with device_lock(self._progress):
-            started = time.monotonic()
-            report = self._ask(order)
-            taken = time.monotonic() - started
-        assert self._oracle is not None
+        judged = self._slot.judge(order, self._progress)
+        report = judged.report
         stages |= report.stages_s
-        beside = taken - sum(report.stages_s.values())  # starting the oracle, above all
+        beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all
         stages["start"] = round(stages["start"] + beside, 4)
         notes = {
             "artefacts": {name: a.sha256 for name, a in artefacts.items()},
             "compiler": built.compiler,
         }
-        setting = replace(setting, baseline=self._oracle.baseline, stages_s=stages, notes=notes)
+        setting = replace(setting, baseline=judged.baseline, stages_s=stages, notes=notes)
         return from_report(report, arms.names, setting)
-
-    def _ask(self, order: Order) -> Report:
-        """Have the oracle judge; one that died is started again, once."""
-        for last in (False, True):
-            try:
-                if self._oracle is None:
-                    self._progress("starting the oracle")
-                    self._oracle = Oracle(task_spec(self._task, self._state_dir))
-                return self._oracle.judge(order, self._progress)
-            except OracleDied as death:
-                self.close()
-                if last:
-                    raise AvogitError(
-                        f"measuring {self._task.path}: the oracle ended twice ({death});"
-                        " check problem.py and free memory, or try `avogit doctor`"
-                    ) from death
-        raise AssertionError("unreachable")
 
     def _arms(self, rivals: Mapping[str, Source]) -> _Arms | str:
         """Rivals' artefacts; equal sources share one. Text where one does not build any more."""

@@ -204,7 +204,7 @@ def test_the_device_is_waited_for(evaluator, source, seed, monkeypatch, tmp_path
     found = quick(evaluator, source(seed), {})
     holder.communicate()
     assert found.verdict is Verdict.PASSED
-    assert "waiting: another avogit is measuring on this device" in said
+    assert "waiting: another measurement has the device" in said
     assert "building" in said
     assert any(text.startswith("checking 1/") for text in said)
     assert any(text.startswith("timing block 1/") for text in said)
