@@ -25,7 +25,7 @@ LAYERS = (
     ("errors", "records"),
     ("resources", "statistics", "processes", "config", "task"),
     ("workspace",),
-    ("selection", "acceptance", "store"),
+    ("selection", "acceptance", "store", "genealogy"),
     ("calibration",),
     ("sandbox", "operators"),
     ("build", "bench"),

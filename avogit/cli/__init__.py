@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from avogit import __version__
-from avogit.cli import care, evolve, guide, hook, manual, measure, read
+from avogit.cli import care, evolve, guide, hook, manual, measure, read, view
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = (
@@ -21,7 +21,7 @@ _COMMANDS = (
     evolve.step,
     evolve.run,
     read.log,
-    read.tree,
+    view.tree,
     read.show,
     read.best,
     guide.plans,

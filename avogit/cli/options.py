@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -22,6 +23,18 @@ def emit(result: Any, as_json: bool, renderer: str) -> None:
         return
     module, _, name = renderer.rpartition(".")
     report.emit(result, False, getattr(importlib.import_module(f"avogit.report.{module}"), name))
+
+
+def emit_paged(result: Any, as_json: bool, renderer: str, pager: Callable[[], str]) -> None:
+    """The same for what may be long; `renderer` takes a `Style` too. Paged on a terminal."""
+    from avogit import report
+
+    if as_json:
+        report.emit(result, True, str)
+        return
+    module, _, name = renderer.rpartition(".")
+    text = getattr(importlib.import_module(f"avogit.report.{module}"), name)
+    report.emit_paged(result, text, pager)
 
 
 def progress_line() -> Any:

@@ -1,4 +1,4 @@
-"""`log`, `tree`, `show`, `best`, `tasks`: what git holds, printed."""
+"""`log`, `show`, `best`, `tasks`: what git holds, printed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,6 @@ def log(path: Path, population: str | None, as_json: bool) -> None:
         emit_lines(read.log_json(path, population))
     else:
         emit(read.log(path, population), False, "text.log_text")
-
-
-@click.command()
-@population_option
-@json_option
-@click.pass_obj
-def tree(path: Path, population: str | None, as_json: bool) -> None:
-    """Draw the lineage as a tree."""
-    from avogit.commands import read
-
-    emit(read.log(path, population), as_json, "text.tree_text")
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`avogit log`, `tree`, `show`, `best` and `tasks`: read the lineage; nothing here writes."""
+"""`avogit log`, `show`, `best` and `tasks`: read the lineage; nothing here writes."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from avogit.report.plain import plain
+from avogit.report.terminal import Style, terminal_style, write_paged
 
 Result = TypeVar("Result")
 
@@ -18,6 +19,14 @@ def emit(result: Result, as_json: bool, text: Callable[[Result], str]) -> None:
         print(json.dumps(plain(result), ensure_ascii=False))
     else:
         print(text(result))
+
+
+def emit_paged(
+    result: Result, text: Callable[[Result, Style], str], pager: Callable[[], str]
+) -> None:
+    """Print a result in the terminal's style, through the pager where there is a terminal."""
+    style = terminal_style()
+    write_paged(text(result, style), pager() if sys.stdout.isatty() else "")
 
 
 def emit_lines(lines: Iterable[str]) -> None:

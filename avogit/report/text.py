@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
+from avogit import store
 from avogit.commands.care import Checked, Finding, Pruned, Restored
 from avogit.commands.init import Initialised
 from avogit.commands.manual import CheckedOut, Submitted
@@ -11,7 +12,8 @@ from avogit.commands.measure import Bisected, Measured
 from avogit.commands.read import Best, Log, Shown, TaskRow
 from avogit.commands.step import Ran, Seeded, Stepped
 from avogit.confirm import Confirmation
-from avogit.records import BASELINE, INCUMBENT, PARENT, SEED, Candidate, Evaluation, Lineage, Ratio
+from avogit.records import BASELINE, INCUMBENT, PARENT, SEED, Evaluation, Ratio
+from avogit.report.subjects import bare_subject
 from avogit.step import StepResult
 
 
@@ -38,7 +40,9 @@ def step_line(number: int, step: StepResult) -> str:
         return f"{number:4d}  {step.outcome:<9} {'':8} {step.reason}"
     score = step.candidate.score
     shown = f"{score.value:.3f}x" if score else str(step.candidate.verdict)
-    return f"{number:4d}  {step.outcome:<9} {shown:<8} {_bare(step.candidate)}  ({step.reason})"
+    return (
+        f"{number:4d}  {step.outcome:<9} {shown:<8} {bare_subject(step.candidate)}  ({step.reason})"
+    )
 
 
 def step_text(result: Stepped) -> str:
@@ -103,53 +107,20 @@ def log_text(result: Log) -> str:
     rows = []
     for candidate in reversed(list(lineage.candidates.values())):
         marks = ("*" if candidate.oid in live else "") + ("!" if candidate.oid in champions else "")
-        change = _gain(candidate, lineage)
+        change = store.versus_parent(candidate)
         rows.append(
             [
                 candidate.oid[:10] + marks,
                 str(candidate.status),
                 f"{candidate.score.value:.3f}x" if candidate.score else str(candidate.verdict),
-                f"{100 * (change - 1):+.1f}%" if change else "",
+                f"{100 * (change.value - 1):+.1f}%" if change else "",
                 candidate.operator,
-                _bare(candidate),
+                bare_subject(candidate),
             ]
         )
     table = tabulate(rows, ["candidate", "status", "score", "vs parent", "operator", "subject"])
     lines = [lineage.population, table, "* a live line, ! a confirmed champion"]
     return "\n".join([*lines, result.hint] if result.hint else lines)
-
-
-def tree_text(result: Log) -> str:
-    """The lineage as an indented tree: a child under its parent, the accepted ones first."""
-    lineage = result.lineage
-    children: dict[str, list[Candidate]] = {}
-    roots = []
-    for candidate in lineage.candidates.values():
-        known = [p for p in candidate.parents if p in lineage.candidates]
-        if known:
-            children.setdefault(known[0], []).append(candidate)
-        else:
-            roots.append(candidate)
-    lines = [lineage.population]
-    # A stack, since a lineage can be deeper than Python's recursion limit. The first child
-    # that continues a line stays on its parent's level, so a long line does not drift right.
-    stack = [(root, 0) for root in reversed(roots)]
-    while stack:
-        candidate, depth = stack.pop()
-        lines.append("  " * depth + _tree_line(candidate, lineage))
-        below = children.get(candidate.oid, [])
-        lasting = [c for c in below if c.oid in children or c.status == "accepted"]
-        others = [c for c in below if c not in lasting]
-        stack += [(c, depth) for c in reversed(lasting[:1])]
-        stack += [(c, depth + 1) for c in reversed(lasting[1:] + others)]
-    return "\n".join(lines)
-
-
-def _tree_line(candidate: Candidate, lineage: Lineage) -> str:
-    live = any(h.oid == candidate.oid for h in lineage.heads)
-    mark = "*" if live else ("o" if candidate.status in ("accepted", "seed") else "x")
-    score = f"{candidate.score.value:.3f}x" if candidate.score else str(candidate.verdict)
-    return f"{mark} {candidate.oid[:10]} {score} {_bare(candidate)}"
 
 
 def show_text(result: Shown) -> str:
@@ -166,7 +137,7 @@ def best_text(result: Best) -> str:
     if result.incumbent is None:
         return f"{result.population} has no live measured candidate"
     incumbent = result.incumbent
-    lines = [f"{incumbent.oid[:10]}  {_interval(incumbent.score)}  {_bare(incumbent)}"]
+    lines = [f"{incumbent.oid[:10]}  {_interval(incumbent.score)}  {bare_subject(incumbent)}"]
     lines += [
         f"champion {c.oid[:10]}  {c.ref.removeprefix('refs/tags/')}" for c in result.champions
     ]
@@ -226,23 +197,6 @@ def tasks_text(rows: tuple[TaskRow, ...]) -> str:
         [[r.name, r.where, r.workloads, r.summary] for r in rows],
         ["task", "where", "workloads", "summary"],
     )
-
-
-def _bare(candidate: Candidate) -> str:
-    """The subject without the task's name and the score, which have columns of their own."""
-    subject = candidate.subject.split(": ", 1)[-1]
-    said, _, last = subject.rpartition(", ")
-    baseline = candidate.trailers.get("Avo-Baseline", "").split(" ")[0]
-    states_score = bool(baseline) and baseline in last
-    return said if said and (states_score or last == str(candidate.verdict)) else subject
-
-
-def _gain(candidate: Candidate, lineage: Lineage) -> float | None:
-    """Score over the parent's score, as messages state them (other runs: a rough guide)."""
-    parent = lineage.candidates.get(candidate.parents[0]) if candidate.parents else None
-    if parent is None or parent.score is None or candidate.score is None:
-        return None
-    return candidate.score.value / parent.score.value
 
 
 def _interval(ratio: Ratio | None) -> str:

@@ -17,13 +17,15 @@ from avogit.store.population import population_name, populations
 from avogit.store.records_log import read_blob, read_record, records
 from avogit.store.remotes import missing_refs_hint
 from avogit.store.repository import Repository, open_repository
-from avogit.store.revisions import branch, head, resolve, tree_of
+from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
+from avogit.store.rows import versus_parent
 from avogit.store.trees import folder_files, tree_violations, with_files
 from avogit.store.user import (
     changed,
     commit_paths,
     config_value,
     git_version,
+    pager,
     set_reading_aids,
     staged_files,
     under_way,
@@ -55,6 +57,7 @@ __all__ = [
     "message_problem",
     "missing_refs_hint",
     "open_repository",
+    "pager",
     "population_name",
     "populations",
     "pruner",
@@ -71,9 +74,11 @@ __all__ = [
     "staged_files",
     "stale_locks",
     "tag_champion",
+    "timestamp",
     "tree_of",
     "tree_violations",
     "under_way",
+    "versus_parent",
     "with_files",
     "writer",
 ]

@@ -28,6 +28,12 @@ def resolve(repo: Repository, rev: str) -> str:
     raise AvogitError(f"{rev!r} names no commit here: `avogit log` lists the candidates")
 
 
+def timestamp(repo: Repository, date: str) -> int:
+    """A date in any form that git reads (`2 days ago`, `2026-08-01`), as Unix time."""
+    answer = git.line(repo.cwd, "rev-parse", f"--since={date}")
+    return int(answer.removeprefix("--max-age="))
+
+
 def tree_of(repo: Repository, oid: str) -> str:
     """The root tree of a commit (a tree gives itself)."""
     tree = _peeled(repo, oid, "tree") if is_oid(oid) else _verify(repo, f"{oid}^{{tree}}")

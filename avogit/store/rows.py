@@ -145,6 +145,16 @@ def candidate(values: Mapping[str, Any]) -> Candidate:
     )
 
 
+def versus_parent(found: Candidate) -> Ratio | None:
+    """Parent time / this time, as its message states it; None where it states none."""
+    words = found.trailers.get("Avo-Versus-Parent", "").split()
+    try:
+        value, low, high = map(float, words)
+        return Ratio(value, low, high)
+    except ValueError:
+        return None
+
+
 def _avo_block(text: str) -> dict[str, str]:
     """A message's `Avo-` trailers; empty where one of them stands there twice."""
     pairs = trailers.parse(text)

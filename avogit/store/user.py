@@ -39,6 +39,13 @@ def config_value(repo: Repository, name: str) -> str:
     return found.out.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
+def pager(repo: Repository) -> str:
+    """The command that git would page with: GIT_PAGER, core.pager, PAGER, its default."""
+    found = git.ordinary(repo.cwd, "var", "GIT_PAGER")
+    command = found.out.decode("utf-8", "surrogateescape").strip()
+    return "" if found.status != 0 or command == "cat" else command
+
+
 def set_reading_aids(repo: Repository) -> None:
     """`git log --pretty=avo`, and decorations without avogit's own refs. Kept if set already."""
     for name, value in _AIDS.items():

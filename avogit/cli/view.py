@@ -1,0 +1,47 @@
+"""`tree`: the lineage as it is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from avogit.cli.options import emit_paged, json_option, population_option
+from avogit.genealogy import STANDINGS
+
+
+@click.command()
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(STANDINGS),
+    help="Only these; may be given more than once.",
+)
+@click.option("--line", default="", metavar="REV", help="Only what REV was made from.")
+@click.option("--operator", default="", help="Only what this operator made.")
+@click.option("--min-score", type=float, metavar="X", help="Only scores of at least X.")
+@click.option("--since", default="", metavar="DATE", help="Only newer ones: `2 days ago`.")
+@click.option("--limit", "-n", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.option("--no-pager", is_flag=True, help="Print at once, on a terminal too.")
+@population_option
+@json_option
+@click.pass_obj
+def tree(
+    path: Path,
+    statuses: tuple[str, ...],
+    line: str,
+    operator: str,
+    min_score: float | None,
+    since: str,
+    limit: int | None,
+    no_pager: bool,
+    population: str | None,
+    as_json: bool,
+) -> None:
+    """Draw the lineage as a tree, with scores, gains and status."""
+    from avogit.commands import tree as command
+
+    wanted = command.Wanted(statuses, line, operator, min_score, since, limit)
+    result = command.tree(path, population, wanted)
+    emit_paged(result, as_json, "tree.tree_text", lambda: "" if no_pager else command.pager(path))
