@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo
+JOBS ?= 2
 
 .PHONY: help demo test check lint types docs bench clean
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ demo: $(STAMP)  ## Evolve a real kernel in a new repository, on the CPU, with no
 	@sh benchmarks/demo.sh $(abspath $(BIN))/avogit $(DEMO) $$(cat $(STAMP))
 
 test: $(STAMP)  ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP)  ## Style and common errors
 	$(BIN)/ruff check avogit kernels tests benchmarks
