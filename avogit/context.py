@@ -42,6 +42,7 @@ def make_context(
         read_files=_file_reader(session),
         progress=session.progress,
         command=command,
+        in_hand=tuple(session.source(tree).files for tree in writer.trees_in_hand()),
     )
 
 

@@ -60,12 +60,12 @@ class Session:
         """The population as git tells it now."""
         return store.read_lineage(self.repo, self.population)
 
-    def source(self, commit: str) -> evaluation.Source:
-        """The editable files of a commit, ready to be evaluated."""
+    def source(self, rev: str) -> evaluation.Source:
+        """The editable files of a commit or a tree, ready to be evaluated."""
         from avogit.evaluation import Source
 
-        files = store.folder_files(self.repo, commit, self.task.path)
-        tree = store.tree_of(self.repo, commit)
+        files = store.folder_files(self.repo, rev, self.task.path)
+        tree = store.tree_of(self.repo, rev)
         return Source(tree, self.task.editable_files(files))
 
     def rivals(self, lineage: Lineage, parent: Candidate) -> dict[str, evaluation.Source]:
@@ -97,16 +97,22 @@ class Session:
             evaluation=found,
         )
 
-    def rng(self, lineage: Lineage) -> random.Random:
-        """Repeatable for a given lineage, different for the next step."""
-        return random.Random(f"{self.config.seed}:{len(lineage.candidates)}")
+    def rng(self, lineage: Lineage, writer: int) -> random.Random:
+        """Repeatable for a given lineage; other for the next step, and for another writer."""
+        return random.Random(f"{self.config.seed}:{len(lineage.candidates)}:{writer}")
 
 
 @contextlib.contextmanager
 def open_session(
-    path: Path, progress: Progress = silent, at: str | None = None
+    path: Path,
+    progress: Progress = silent,
+    at: str | None = None,
+    slot: evaluation.Slot | None = None,
 ) -> Iterator[Session]:
-    """A session on the task at HEAD, or as it was at the commit `at`."""
+    """A session on the task at HEAD, or as it was at the commit `at`.
+
+    Measures on `slot` where one is lent, else on the device's own.
+    """
     from avogit.evaluation import Evaluator, device_class
 
     repo = store.open_repository(path)
@@ -121,6 +127,7 @@ def open_session(
         state_dir=repo.state_dir,
         confidence=config.acceptance.confidence,
         progress=progress,
+        slot=slot,
     )
     with evaluator:
         yield Session(repo, config, task, population, base, evaluator, progress)

@@ -6,6 +6,7 @@ work in hand before it is measured, and its commit, record and head appear in on
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,9 @@ from avogit.records import (
 )
 from avogit.session import Session
 
+_OVERTAKEN = "overtaken"
+_TRIES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
@@ -44,31 +48,40 @@ class StepResult:
 
 def take_step(session: Session, operator: str, command: str | None = None) -> StepResult:
     """One step of `operator`. Seeds the population first where there is none."""
-    lineage = session.lineage()
-    if lineage.seed() is None:
-        seed_population(session)
-        lineage = session.lineage()
+    found_population(session)
+    return with_pruning(session, grow(session, operator, command))
+
+
+def grow(session: Session, operator: str, command: str | None = None) -> StepResult:
+    """A step of `operator` in a population that has its seed; retires nothing."""
     with store.writer(session.repo, session.population) as writer:
         work = writer.unfinished()
         if work is not None:
-            result = _finish(session, writer, lineage, work)
-        else:
-            result = _vary(session, writer, lineage, operator, command)
-    return _pruned(session, result)
+            return _finish(session, writer, work)
+        return _vary(session, writer, operator, command)
 
 
 def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
     """Evaluate, decide and record a proposal that somebody already made."""
     with store.writer(session.repo, session.population) as writer:
         result = _consider(session, writer, session.lineage(), proposal, operator)
-    return _pruned(session, result)
+    return with_pruning(session, result)
 
 
-def _pruned(session: Session, result: StepResult) -> StepResult:
+def with_pruning(session: Session, result: StepResult) -> StepResult:
     """Only a line that was added can make another one superfluous."""
     if result.outcome != str(Status.ACCEPTED):
         return result
     return replace(result, pruned=prune(session))
+
+
+def found_population(session: Session) -> None:
+    """Seed a population that has no seed. Of several processes that find none, one does it."""
+    if session.lineage().seed() is not None:
+        return
+    with store.alone(session.repo, "founding"):
+        if session.lineage().seed() is None:
+            seed_population(session)
 
 
 def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
@@ -113,11 +126,32 @@ def prune(session: Session) -> tuple[str, ...]:
     return tuple(r.oid for r in leaving)
 
 
-def _vary(
-    session: Session, writer: store.Writer, lineage: Lineage, operator: str, command: str | None
-) -> StepResult:
-    rng = session.rng(lineage)
-    parent = selection.select_parent(session.config.selection.parent, lineage, rng)
+def _vary(session: Session, writer: store.Writer, operator: str, command: str | None) -> StepResult:
+    """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
+    for _ in range(_TRIES):
+        lineage = session.lineage()
+        rng = session.rng(lineage, writer.number)
+        parent = selection.select_parent(session.config.selection.parent, lineage, rng)
+        proposal = _propose(session, writer, lineage, parent, operator, rng=rng, command=command)
+        if isinstance(proposal, NoProposal):
+            writer.append("attempt", _attempt(proposal, operator, parent), proposal.attachments)
+            return StepResult(proposal.outcome, proposal.detail, operator, parent=parent.oid)
+        result = _consider(session, writer, lineage, proposal, operator)
+        if result.outcome != _OVERTAKEN or proposal.usage is not None:
+            break
+    return result
+
+
+def _propose(
+    session: Session,
+    writer: store.Writer,
+    lineage: Lineage,
+    parent: Candidate,
+    operator: str,
+    *,
+    rng: random.Random,
+    command: str | None,
+) -> Proposal | NoProposal:
     vary = load_operator(operator)
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
         session.progress(f"{operator}: varying {parent.oid[:10]}")
@@ -131,23 +165,29 @@ def _vary(
             workdir=Path(workdir),
             command=command,
         )
-        proposal = vary(context)
-    if isinstance(proposal, NoProposal):
-        writer.append("attempt", _attempt(proposal, operator, parent), proposal.attachments)
-        return StepResult(proposal.outcome, proposal.detail, operator, parent=parent.oid)
-    return _consider(session, writer, lineage, proposal, operator)
+        try:
+            return vary(context)
+        except KeyboardInterrupt:
+            stopped = NoProposal("interrupted", "Ctrl-C, while the operator was at work")
+            writer.append("attempt", _attempt(stopped, operator, parent), {})
+            raise
 
 
 def _consider(
-    session: Session, writer: store.Writer, lineage: Lineage, proposal: Proposal, operator: str
+    session: Session, writer: store.Writer, seen: Lineage, proposal: Proposal, operator: str
 ) -> StepResult:
-    """Keep the proposal's tree, then evaluate and record it."""
+    """Keep the proposal's tree, then evaluate and record it, beside what is best by now.
+
+    `seen` is the lineage that the proposal was made from.
+    """
+    lineage = session.lineage()
     base = store.tree_of(session.repo, proposal.parent)
     tree = store.with_files(session.repo, base, session.task.path, proposal.files)
     known = lineage.by_tree().get(tree)
     if known is not None and known.status is not Status.DRAFT and not proposal.violations:
         reason = f"this very tree is {known.oid[:10]} ({known.status}, {known.verdict})"
-        return StepResult("already-measured", reason, operator, parent=proposal.parent)
+        outcome = "already-measured" if known.oid in seen.candidates else _OVERTAKEN
+        return StepResult(outcome, reason, operator, parent=proposal.parent)
     work = store.WorkInHand(
         parent=proposal.parent,
         tree=tree,
@@ -159,23 +199,23 @@ def _consider(
         violations=proposal.violations,
         attachments=proposal.attachments,
     )
-    writer.begin(work)
+    if not writer.begin(work):
+        reason = f"another step has this very tree in hand ({work.subject})"
+        return StepResult(_OVERTAKEN, reason, operator, parent=proposal.parent)
     return _measure(session, writer, lineage, work)
 
 
-def _finish(
-    session: Session, writer: store.Writer, lineage: Lineage, work: store.WorkInHand
-) -> StepResult:
+def _finish(session: Session, writer: store.Writer, work: store.WorkInHand) -> StepResult:
     """Take up a child that an earlier process proposed and never finished."""
     session.progress(f"resuming {work.subject!r}, which was in hand when an earlier step ended")
-    return replace(_measure(session, writer, lineage, work), resumed=True)
+    return replace(_measure(session, writer, session.lineage(), work), resumed=True)
 
 
 def _measure(
     session: Session, writer: store.Writer, lineage: Lineage, work: store.WorkInHand
 ) -> StepResult:
     parent = lineage.candidates[work.parent]
-    source = _source_of_tree(session, work.tree)
+    source = session.source(work.tree)
     attachments = dict(work.attachments)
     if work.violations:
         evaluation = _refusal(work)
@@ -227,11 +267,6 @@ def _evaluate(
         session.progress(f"measuring again: {found.reason}")
         found = session.evaluate(source, rivals, sample, budget_s)
     return found
-
-
-def _source_of_tree(session: Session, tree: str) -> Source:
-    files = store.folder_files(session.repo, tree, session.task.path)
-    return Source(tree, session.task.editable_files(files))
 
 
 def _refusal(work: store.WorkInHand) -> Evaluation:

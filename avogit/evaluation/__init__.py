@@ -5,5 +5,14 @@ Leaves everything that needs torch, a clock or an answer to `bench`.
 
 from avogit.evaluation.device import device_class
 from avogit.evaluation.evaluator import Evaluator, Source, evaluator_version
+from avogit.evaluation.slot import DeviceSlot, Judged, Slot
 
-__all__ = ["Evaluator", "Source", "device_class", "evaluator_version"]
+__all__ = [
+    "DeviceSlot",
+    "Evaluator",
+    "Judged",
+    "Slot",
+    "Source",
+    "device_class",
+    "evaluator_version",
+]

@@ -52,6 +52,7 @@ class Context:
     read_files: Callable[[str], dict[str, bytes]]  # commit id -> every file of the task folder
     progress: Callable[[str], None]
     command: str | None = None  # `--command`, for the operator of that name
+    in_hand: tuple[Mapping[str, bytes], ...] = ()  # editable files that others measure now
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from avogit.records import Ratio
@@ -38,11 +38,16 @@ class Move:
     why: str
 
 
-def next_move(space: Sequence[Choices], trials: Sequence[Trial], rng: random.Random) -> Move | None:
-    """The most promising untried point; None when every point of the space was tried."""
+def next_move(
+    space: Sequence[Choices],
+    trials: Sequence[Trial],
+    rng: random.Random,
+    in_hand: Collection[Point] = (),
+) -> Move | None:
+    """The most promising point that is neither tried nor in hand; None when there is none."""
     known = _by_point(trials)
     moves = _moves(space, known, rng)
-    return next((move for move in moves if move.point not in known), None)
+    return next((m for m in moves if m.point not in known and m.point not in in_hand), None)
 
 
 def differing(a: Point, b: Point) -> tuple[int, ...]:

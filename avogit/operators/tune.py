@@ -60,9 +60,11 @@ class Tune:
         same = {c.oid: (c, s.point) for c, s in self._tried(context) if s.text == here.text}
         same[context.parent.oid] = (context.parent, here.point)
         space = tuple(axis.choices for axis in here.axes)
-        move = next_move(space, _trials(same, context.parent), context.rng)
+        others = [read_source(files) for files in context.in_hand]
+        in_hand = {source.point for source in others if source.text == here.text}
+        move = next_move(space, _trials(same, context.parent), context.rng, in_hand)
         if move is None:
-            points = len({point for _, point in same.values()})
+            points = len({point for _, point in same.values()} | in_hand)
             return NoProposal("exhausted", f"all {points} points of this source were tried")
         return _proposal(context, here, same, move)
 

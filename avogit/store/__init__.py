@@ -11,6 +11,7 @@ from avogit.store.champions import tag_champion
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.fsck import Problem, fsck
+from avogit.store.lease import alone
 from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.population import population_name, populations
@@ -40,6 +41,7 @@ __all__ = [
     "WorkInHand",
     "Writer",
     "add_base",
+    "alone",
     "branch",
     "changed",
     "commit_paths",

@@ -1,6 +1,7 @@
 """Leases by flock: the kernel frees them when a process dies, so there are no stale ones.
 
-Owns the lock files under the state folder: one a writer, one for the pruner.
+Owns the lock files under the state folder: one a writer, one for the pruner, and those that
+make others wait for a moment.
 """
 
 from __future__ import annotations
@@ -17,13 +18,28 @@ from avogit.store.repository import Repository
 
 def try_lock(path: Path) -> int | None:
     """A descriptor that holds the lock on this file until it is closed; None where it is held."""
+    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def alone(repo: Repository, name: str) -> Iterator[None]:
+    """Wait until no other process of this clone does what goes by this name."""
+    descriptor = _lock(repo.state_dir / f"{name}.lock", fcntl.LOCK_EX)
+    assert descriptor is not None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path, how: int) -> int | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise AvogitError(f"cannot write {path}: {error.strerror}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how)
     except BlockingIOError:
         os.close(descriptor)
         return None

@@ -77,14 +77,23 @@ def read_work(repo: Repository, tip: str) -> WorkInHand | None:
 def unfinished_numbers(repo: Repository, population: str, host: str) -> list[int]:
     """The numbers of this host's writers whose last work has no verdict yet."""
     stem = chain_ref("wip", population, f"{host}-")
-    out = git.line(repo.cwd, "for-each-ref", "--format=%(refname) %(contents:subject)", f"{stem}*")
-    found = []
-    for text in out.splitlines():
-        ref, _, subject = text.partition(" ")
-        number = ref[len(stem) :]
-        if subject.startswith(_SUBJECT) and number.isdigit():
-            found.append(int(number))
-    return sorted(found)
+    numbers = [ref[len(stem) :] for ref in _in_hand(repo, f"{stem}*")]
+    return sorted(int(number) for number in numbers if number.isdigit())
+
+
+def trees_in_hand(repo: Repository, population: str, writer: str) -> frozenset[str]:
+    """The proposed trees that writers other than this one have in hand."""
+    own = chain_ref("wip", population, writer)
+    refs = [ref for ref in _in_hand(repo, chain_ref("wip", population, "*")) if ref != own]
+    found = reader.read_objects(repo, [f"{ref}:tree" for ref in refs])
+    return frozenset(tree[0] for tree in found if tree is not None)
+
+
+def _in_hand(repo: Repository, pattern: str) -> list[str]:
+    """The wip refs whose work has no verdict yet."""
+    out = git.line(repo.cwd, "for-each-ref", "--format=%(refname) %(contents:subject)", pattern)
+    found = (text.partition(" ") for text in out.splitlines())
+    return [ref for ref, _, subject in found if subject.startswith(_SUBJECT)]
 
 
 def plan_to_json(plan: Plan | None) -> dict[str, Any] | None:

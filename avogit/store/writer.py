@@ -17,7 +17,7 @@ from avogit.records import Candidate, Status
 from avogit.store import documents, git, lineage, message, refs, rows, walk, work
 from avogit.store.documents import make_document
 from avogit.store.entry import Entry, WorkInHand
-from avogit.store.lease import writer_lock
+from avogit.store.lease import alone, writer_lock
 from avogit.store.locks import clear_own_locks
 from avogit.store.objects import AVOGIT, NewObjects, Person
 from avogit.store.population import chain_ref, checked_name, head_name, head_ref, host_name
@@ -40,12 +40,28 @@ class Writer:
     _at: dict[str, str | None] = field(default_factory=dict)  # ref -> where we left it
     _last_s: int = 0
 
-    def begin(self, item: WorkInHand) -> None:
-        """Keep a proposal before it is measured: its tokens are paid for."""
+    @property
+    def number(self) -> int:
+        """Which of this host's writers it is."""
+        return int(self.name.rpartition("-")[2])
+
+    def begin(self, item: WorkInHand) -> bool:
+        """Keep a proposal before it is measured: its tokens are paid for.
+
+        False, and nothing kept, where another writer has this very tree in hand.
+        """
         new = NewObjects(self.repo)
         oid = work.add_work(new, item, self.population, self._now_s((item.parent,)))
-        new.write()
-        self._move([self._update("wip", oid)])
+        with alone(self.repo, "begin"):
+            if item.tree in self.trees_in_hand():
+                return False
+            new.write()
+            self._move([self._update("wip", oid)])
+        return True
+
+    def trees_in_hand(self) -> frozenset[str]:
+        """The trees that other writers of this clone have in hand."""
+        return work.trees_in_hand(self.repo, self.population, self.name)
 
     def unfinished(self) -> WorkInHand | None:
         """What an earlier holder of this name began and never recorded."""

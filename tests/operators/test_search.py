@@ -39,6 +39,15 @@ def test_goes_on_in_the_direction_of_the_last_improvement() -> None:
     assert "direction" in move.why
 
 
+def test_a_point_that_another_writer_has_in_hand_is_passed_over() -> None:
+    trials = [Trial((1, 0), near(1.0), entered=True)]
+    space = [(1, 2), (0, 1)]
+    found: set[Point] = set()
+    while (move := next_move(space, trials, random.Random(0), found)) is not None:
+        found.add(move.point)
+    assert found == {(1, 1), (2, 0), (2, 1)}
+
+
 def test_does_not_go_on_where_the_last_change_lost() -> None:
     first, second = (4, 64, 2, 0, 24), (6, 64, 2, 0, 24)
     trials = [

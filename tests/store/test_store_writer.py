@@ -63,6 +63,19 @@ def test_the_next_writer_takes_up_what_a_dead_one_left(repo: Repository) -> None
         assert last.unfinished() is None
 
 
+def test_a_tree_that_another_writer_has_in_hand_is_not_begun(repo: Repository) -> None:
+    with store.writer(repo, POPULATION) as one, store.writer(repo, POPULATION) as two:
+        first = seed(repo, one)
+        item = work(repo, first.oid)
+        assert one.begin(item)
+        assert one.trees_in_hand() == frozenset()
+        assert two.trees_in_hand() == {item.tree}
+        assert not two.begin(item)
+        assert two.unfinished() is None
+        one.record(make_entry(item.tree, [item.parent], Status.REJECTED, failed(item.tree)))
+        assert two.begin(item)
+
+
 def test_rejected_and_draft_get_no_head(git: Git, repo: Repository, writer: Writer) -> None:
     first = seed(repo, writer)
     for status in (Status.REJECTED, Status.DRAFT):
@@ -147,6 +160,7 @@ def test_a_candidate_costs_few_processes(
     assert len(store.read_lineage(repo, POPULATION).candidates) == 3
     assert [words.split()[0] for words in started] == [
         "unpack-objects",  # the tree
+        "for-each-ref",  # what others have in hand
         *("unpack-objects", "update-ref"),  # work in hand
         *("unpack-objects", "update-ref"),  # record, candidate, link
         "for-each-ref",  # the lineage
