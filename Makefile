@@ -1,8 +1,10 @@
 # Everything a developer or CI runs. `make help` lists it.
 PYTHON ?= python3
 VENV ?= .venv
+comma := ,
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+EXTRAS ?= oracle,dev
+STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 DEMO ?= demo
 JOBS ?= 2
 
@@ -15,7 +17,7 @@ help:  ## List the targets
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@begun=$$(date +%s); set -e; \
 	$(PYTHON) -m venv $(VENV); \
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[oracle,dev]'; \
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'; \
 	echo $$(($$(date +%s) - begun)) > $@
 
 demo: $(STAMP)  ## Evolve a real kernel in a new repository, on the CPU, with no model

@@ -15,6 +15,8 @@ DOORS = {
     "openai": "operators.agent",
     "orjson": "store",
     "torch": "bench",
+    "triton": "build",
+    "cuda": ("build", "bench"),
     "tabulate": "report",
     "yaml": ("config", "task"),
     "click": "cli",
@@ -23,7 +25,7 @@ DOORS = {
 # Higher may import lower, never the other way round.
 LAYERS = (
     ("errors", "records"),
-    ("resources", "statistics", "processes", "config", "task"),
+    ("bundle", "devices", "resources", "statistics", "processes", "config", "task"),
     ("workspace",),
     ("selection", "acceptance", "store", "genealogy"),
     ("calibration",),

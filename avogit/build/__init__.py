@@ -7,9 +7,11 @@ A candidate that does not compile is a value (`BuildFailure`), never an exceptio
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from avogit.devices import Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class BuildOrder:
     sources: tuple[str, ...]
     flags: tuple[str, ...]
     timeout_s: float
+    device: Device | None = None  # for a GPU: what it is built for
+    workloads: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # to plan launches
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Builder(Protocol):
     ) -> Artefact | BuildFailure: ...
 
 
-from avogit.build import cxx  # noqa: E402  (it needs the classes above)
+from avogit.build import cuda, cxx, triton  # noqa: E402  (they need the classes above)
 
-BUILDERS: dict[str, Builder] = {"cpp": cxx.build}
+BUILDERS: dict[str, Builder] = {"cpp": cxx.build, "cuda": cuda.build, "triton": triton.build}
+GPU_LANGUAGES = frozenset({"cuda", "triton"})
 NOOPS: dict[str, Callable[[str], BuildOrder]] = {"cpp": cxx.noop}  # entry -> does nothing

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from avogit.build import GPU_LANGUAGES
 from avogit.errors import AvogitError
 from avogit.task import Task
 
@@ -35,6 +36,11 @@ def device_name() -> str:
 
 def device_class(task: Task) -> str:
     """A slug for population names: scores are compared within it only."""
+    if task.build.language in GPU_LANGUAGES:
+        raise AvogitError(
+            f"{task.name} runs on an NVIDIA GPU, where this version cannot measure yet;"
+            " a task for the CPU can be measured here: `avogit tasks`"
+        )
     name = device_name() + (f" {task.threads}t" if task.threads > 1 else "")
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return slug[:_SLUG_LIMIT].strip("-") or "cpu"

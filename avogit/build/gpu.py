@@ -1,0 +1,99 @@
+"""What the builders for GPUs share: from cubins in the work folder to a bundle.
+
+Owns the order that a worker finds, planning the launches, and packing. Leaves compiling to
+`cuda` and `triton`, and judging a plan to `bench.plan`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from avogit.build import BuildFailure, BuildOrder
+from avogit.build.confined import Workshop, python_folders
+from avogit.build.cubin import NotACubin, parameter_sizes
+from avogit.build.inspecting import inspect
+from avogit.build.planner import ORDER, PLANS
+from avogit.bundle import Bundle, Kernel, write_bundle
+from avogit.devices import Device
+from avogit.errors import AvogitError
+from avogit.processes import program
+
+OUTPUT = "kernel.zip"
+_LARGEST_PLANS = 8 << 20
+
+
+def device_of(order: BuildOrder) -> Device:
+    """What an order is built for."""
+    if order.device is None:
+        raise AvogitError("building for a GPU: no device was named")
+    return order.device
+
+
+def write_order(workshop: Workshop, order: BuildOrder, **more: object) -> None:
+    """What a worker in the sandbox reads."""
+    document = {
+        "device": device_of(order).facts(),
+        "workloads": {name: dict(params) for name, params in order.workloads.items()},
+        **more,
+    }
+    (workshop.work / ORDER).write_text(json.dumps(document), encoding="utf-8")
+
+
+def plan(workshop: Workshop, order: BuildOrder) -> BuildFailure | None:
+    """Have `launch.py` plan every workload."""
+    if "launch.py" not in order.files:
+        return BuildFailure(
+            "no-launch", "a GPU kernel needs a launch.py with plan(workload, device)"
+        )
+    write_order(workshop, order)
+    seeing = Workshop(
+        workshop.scratch, python_folders(), "/usr/bin", workshop.timeout_s, workshop.bubblewrap
+    )
+    return seeing.run(program("avogit.build.planner", bare=True), "launch-error")
+
+
+def pack(
+    workshop: Workshop, order: BuildOrder, cubins: Sequence[str], *, by_cubin: bool = False
+) -> BuildFailure | None:
+    """Write the bundle from the cubins and the plans that lie in the work folder.
+
+    Kernels go by their symbols; `by_cubin`: by the file's name, one kernel in each.
+    """
+    if not all(workshop.holds(name) for name in (*cubins, PLANS)):
+        return BuildFailure("compile-error", "the build left out what it was to write")
+    plans_at = workshop.work / PLANS
+    if plans_at.stat().st_size > _LARGEST_PLANS:
+        return BuildFailure("launch-error", f"launch plans of more than {_LARGEST_PLANS} bytes")
+    try:
+        plans = json.loads(plans_at.read_text(encoding="utf-8"))
+        data = {name: (workshop.work / name).read_bytes() for name in cubins}
+        kernels = [k for name in cubins for k in _kernels(workshop, name, data[name], by_cubin)]
+    except (ValueError, RecursionError, NotACubin) as error:
+        return BuildFailure("compile-error", f"the build wrote what nobody can read: {error}")
+    twice = {k.name for k in kernels if [o.name for o in kernels].count(k.name) > 1}
+    if twice:
+        return BuildFailure("compile-error", f"two kernels are called {sorted(twice)[0]}")
+    target = device_of(order).architecture.target
+    path = workshop.work / OUTPUT
+    path.unlink(missing_ok=True)  # whatever the candidate put there
+    write_bundle(path, Bundle(target, data, tuple(kernels), plans))
+    return None
+
+
+def _kernels(workshop: Workshop, cubin: str, data: bytes, by_cubin: bool) -> list[Kernel]:
+    sizes = parameter_sizes(data)
+    if by_cubin and len(sizes) != 1:
+        raise NotACubin(f"{cubin} holds {len(sizes)} kernels")
+    resources = inspect(workshop, cubin)
+    return [
+        Kernel(
+            name=Path(cubin).stem if by_cubin else entry,
+            entry=entry,
+            cubin=cubin,
+            parameters=sizes[entry],
+            resources=resources.get(entry),
+        )
+        for entry in sorted(sizes)
+    ]

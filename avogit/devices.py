@@ -1,0 +1,96 @@
+"""GPUs by name and by architecture: what a launch may ask for, and what no kernel can exceed.
+
+Owns datasheet facts. Leaves what a card says of itself, where one is present, to `bench`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from avogit.errors import AvogitError
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What every GPU of one compute capability allows a block."""
+
+    target: str  # as compilers call it: sm_90a
+    capability: int  # 90
+    shared_bytes: int  # of one block, static and dynamic together
+    cluster_blocks: int  # the largest cluster; 1 where there are none
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One model of GPU."""
+
+    name: str
+    architecture: Architecture
+    sms: int
+    l2_bytes: int
+    tflops: float  # dense, 16-bit operands
+    gbytes_per_s: float  # device memory
+
+    def facts(self) -> dict[str, int | str]:
+        """What a candidate's `plan(workload, device)` is told."""
+        return {
+            "name": self.name,
+            "target": self.architecture.target,
+            "capability": self.architecture.capability,
+            "sms": self.sms,
+            "shared_bytes": self.architecture.shared_bytes,
+            "l2_bytes": self.l2_bytes,
+        }
+
+    def least_time_us(self, flops: float, bytes_moved: float) -> float:
+        """The time that no kernel can beat: the work at the rates of the datasheet."""
+        return max(flops / (self.tflops * 1e6), bytes_moved / (self.gbytes_per_s * 1e3))
+
+
+_KIB = 1 << 10
+ARCHITECTURES: Mapping[str, Architecture] = {
+    a.target: a
+    for a in (
+        Architecture("sm_80", 80, 163 * _KIB, 1),
+        Architecture("sm_86", 86, 99 * _KIB, 1),
+        Architecture("sm_89", 89, 99 * _KIB, 1),
+        Architecture("sm_90a", 90, 227 * _KIB, 16),
+        Architecture("sm_100a", 100, 227 * _KIB, 16),
+        Architecture("sm_103a", 103, 227 * _KIB, 16),
+        Architecture("sm_120", 120, 99 * _KIB, 8),
+    )
+}
+
+
+def _device(name: str, target: str, sms: int, l2: int, tflops: float, gbytes: float) -> Device:
+    return Device(name, ARCHITECTURES[target], sms, l2 * MIB, tflops, gbytes)
+
+
+# Multiprocessors, L2 in MiB, dense 16-bit TFLOP/s, memory GB/s, as the makers print them.
+DEVICES: Mapping[str, Device] = {
+    d.name: d
+    for d in (
+        _device("a100", "sm_80", 108, 40, 312, 2039),
+        _device("rtx-3090", "sm_86", 82, 6, 142, 936),
+        _device("l40s", "sm_89", 142, 96, 362, 864),
+        _device("h100", "sm_90a", 132, 50, 989, 3350),
+        _device("h200", "sm_90a", 132, 50, 989, 4800),
+        _device("b200", "sm_100a", 148, 126, 2250, 8000),
+        _device("b300", "sm_103a", 148, 126, 2250, 8000),
+        _device("rtx-5090", "sm_120", 170, 96, 419, 1792),
+    )
+}
+
+
+def find_device(name: str) -> Device:
+    """The device of that name, or the first of that architecture (`sm_100a`)."""
+    if name in DEVICES:
+        return DEVICES[name]
+    for device in DEVICES.values():
+        if device.architecture.target == name:
+            return device
+    known = ", ".join([*DEVICES, *ARCHITECTURES])
+    raise AvogitError(f"no GPU called {name!r} is known here; there are: {known}")
