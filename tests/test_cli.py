@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "best", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "prune",
+    "best", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot", "prune",
     "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ DOORS = {
     "tabulate": "report",
     "yaml": ("config", "task"),
     "click": "cli",
+    "matplotlib": "report",
     "jinja2": "operators",
 }
 # Higher may import lower, never the other way round.
@@ -27,7 +28,7 @@ LAYERS = (
     ("errors", "records"),
     ("bundle", "devices", "resources", "statistics", "processes", "config", "task"),
     ("workspace",),
-    ("selection", "acceptance", "store", "genealogy"),
+    ("selection", "acceptance", "store", "genealogy", "trajectory"),
     ("calibration",),
     ("sandbox", "operators"),
     ("build", "bench"),

@@ -22,6 +22,7 @@ _COMMANDS = (
     evolve.run,
     read.log,
     view.tree,
+    view.plot,
     read.show,
     read.best,
     guide.plans,

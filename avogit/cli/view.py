@@ -1,4 +1,4 @@
-"""`tree`: the lineage as it is looked at."""
+"""`tree`, `plot`: the lineage as it is looked at."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from avogit.cli.options import emit_paged, json_option, population_option
+from avogit.cli.options import emit, emit_paged, json_option, population_option
 from avogit.genealogy import STANDINGS
 
 
@@ -45,3 +45,28 @@ def tree(
     wanted = command.Wanted(statuses, line, operator, min_score, since, limit)
     result = command.tree(path, population, wanted)
     emit_paged(result, as_json, "tree.tree_text", lambda: "" if no_pager else command.pager(path))
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    default="trajectory.svg",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to draw; the ending (.svg, .png, .pdf) names the format.",
+)
+@population_option
+@json_option
+@click.pass_obj
+def plot(path: Path, output: Path, population: str | None, as_json: bool) -> None:
+    """Draw the best score so far, each workload, and the baseline. With --json: the numbers."""
+    from avogit.commands import plot as command
+
+    found = command.plot(path, population)
+    if as_json:
+        emit(found, True, "")
+        return
+    from avogit.report.plot import draw
+
+    emit(draw(found, output), False, "plot.plot_text")
