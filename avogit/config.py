@@ -63,10 +63,17 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program that edits a workspace."""
+    """A program that edits a workspace, and what it may use up."""
 
-    command: str = ""
+    command: str = ""  # a preset's name, or words; {prompt} stands for what it is told
+    env: str = ""  # variables that it is given, beside the preset's: names and globs
+    read: str = ""  # folders that it may read in its sandbox, beside the system's
+    sandbox: bool = True  # where the machine has one
     timeout_s: float = 3600.0
+    max_evaluations: int = 16  # drafts
+    evaluation_s: float = 900.0  # of all drafts together
+    max_processes: int = 256  # at a time
+    disk_mb: int = 2048
 
 
 @dataclass(frozen=True, slots=True)

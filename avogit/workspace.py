@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ def read_back(
 ) -> WorkspaceState:
     """The editable files of a workspace that was written with `before`, and all violations.
 
-    `ignored` are files that the program was told to write, such as its message. Empty
-    folders are not looked at: a tree cannot hold them.
+    `ignored` are globs of files that the program was told to write, such as its message, or
+    is known to leave behind. Empty folders are not looked at: a tree cannot hold them.
     """
     files: dict[str, bytes] = {}
     named: list[str] = []
@@ -61,7 +62,7 @@ def read_back(
         if len(seen) > MAX_ENTRIES:
             named.append(f"too-many-files: more than {MAX_ENTRIES}")
             break
-        if name in ignored:
+        if any(fnmatchcase(name, glob) for glob in ignored):
             continue
         try:
             found = _classify(name, entry, task, before)

@@ -26,11 +26,11 @@ DOORS = {
 # Higher may import lower, never the other way round.
 LAYERS = (
     ("errors", "records"),
-    ("bundle", "devices", "resources", "statistics", "processes", "config", "task"),
-    ("workspace",),
+    ("bundle", "devices", "resources", "statistics", "processes", "config", "task", "door"),
+    ("workspace", "sandbox"),
     ("selection", "acceptance", "store", "genealogy", "trajectory"),
     ("calibration",),
-    ("sandbox", "operators"),
+    ("operators",),
     ("build", "bench"),
     ("evaluation",),
     ("session",),

@@ -30,6 +30,11 @@ class Redaction:
             text = text.replace(value, f"[redacted {name}]")
         return text
 
+    def held_in(self, data: bytes) -> str:
+        """The name of a secret that stands in these bytes; empty where none does."""
+        found = (name for value, name in self._secrets if value.encode() in data)
+        return next(found, "")
+
     def data(self, value: object) -> object:
         """A JSON value without secrets, in keys and values."""
         if isinstance(value, str):

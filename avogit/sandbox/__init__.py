@@ -103,6 +103,8 @@ class Confinement:
     limits: Limits = Limits()
     network: bool = False
     bubblewrap: bool = True  # where it works
+    temporary: str = ""  # a folder that stands for /tmp and /dev/shm, and bounds what they hold
+    keep_env: bool = False  # keep our environment, which no list of processes shows, not `env`
 
 
 def confined(argv: Sequence[str], how: Confinement) -> list[str]:
@@ -123,6 +125,13 @@ def bubblewrap_works() -> bool:
     return done.returncode == 0
 
 
+def confines_programs() -> str:
+    """What `confined` confines a program with on this machine; empty where it cannot."""
+    if bubblewrap_works():
+        return "bubblewrap"
+    return "landlock" if landlock.version() else ""
+
+
 @functools.cache
 def probe() -> SandboxReport:
     """Try to break out of the sandbox, of a runner and of the compiler; takes some 0.2 s."""
@@ -137,15 +146,22 @@ def probe() -> SandboxReport:
 
 
 def _bubblewrap(argv: Sequence[str], how: Confinement) -> list[str]:
-    options = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    options = ["--unshare-all", "--die-with-parent", "--new-session"]
+    options += [] if how.keep_env else ["--clearenv"]
     options += ["--share-net"] if how.network else []
-    options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    options += ["--proc", "/proc", "--dev", "/dev"]
+    if how.temporary:
+        options += ["--bind", how.temporary, "/tmp", "--bind", how.temporary, "/dev/shm"]
+    else:
+        options += ["--tmpfs", "/tmp"]
     for path in how.read:
         options += ["--ro-bind-try", path, path]
     for path in (*how.write, how.work):
         options += ["--bind", path, path]
     for name, value in dict(how.env or {}).items():
         options += ["--setenv", name, value]
+    if how.temporary:  # what is left of the new root lies in memory
+        options += ["--remount-ro", "/dev", "--remount-ro", "/"]
     return [shutil.which("bwrap") or "bwrap", *options, "--chdir", how.work, "--", *argv]
 
 
@@ -243,7 +259,7 @@ def _run_confined(how: Confinement, argv: list[str]) -> None:
     landlock.restrict(how.read, (how.work, *how.write, *_DEVICES), network=how.network)
     seccomp.install(seccomp.building_rules(how.network), seccomp.ALLOW)
     try:
-        os.execvpe(argv[0], argv, dict(how.env))
+        os.execvpe(argv[0], argv, os.environ if how.keep_env else dict(how.env))
     except OSError as error:
         sys.stderr.write(f"cannot run {Path(argv[0]).name}: {error.strerror}\n")
         os._exit(127)

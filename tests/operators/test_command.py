@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from operator_samples import KERNEL, sample_context, seeded
@@ -17,22 +18,23 @@ from avogit.operators import NoProposal, load_operator
 from avogit.records import Proposal
 
 
-def run(tmp_path: Path, program: str, timeout_s: float = 20.0) -> Proposal | NoProposal:
+def run(tmp_path: Path, program: str, **settings: Any) -> Proposal | NoProposal:
     """One step in which Python runs `program`."""
-    config = Config("kernels/twice", command=Command(timeout_s=timeout_s))
+    settings = {"timeout_s": 20.0, "env": "SOME_AGENT_*", **settings}
+    config = Config("kernels/twice", command=Command(**settings))
     command = shlex.join([sys.executable, "-c", program])
     context = sample_context(tmp_path, seeded(), config=config, command=command)
     return load_operator("command")(context)
 
 
-def proposed(tmp_path: Path, program: str) -> Proposal:
-    found = run(tmp_path, program)
+def proposed(tmp_path: Path, program: str, **settings: Any) -> Proposal:
+    found = run(tmp_path, program, **settings)
     assert isinstance(found, Proposal), found
     return found
 
 
-def refused(tmp_path: Path, program: str, timeout_s: float = 20.0) -> NoProposal:
-    found = run(tmp_path, program, timeout_s)
+def refused(tmp_path: Path, program: str, **settings: Any) -> NoProposal:
+    found = run(tmp_path, program, **settings)
     assert isinstance(found, NoProposal), found
     return found
 
@@ -94,7 +96,6 @@ subprocess.run(["git", "init", "-q"], check=True)
 """
     assert proposed(tmp_path, program).violations == (
         "file-deleted: AVOGIT.md",
-        "file-outside-editable: .git",
         "file-outside-editable: a.out",
         "protected-file-changed: problem.py",
         "symlink: kernel.cpp",
@@ -121,7 +122,7 @@ print(os.getpid(), child.pid, flush=True)
 time.sleep(300)
 """
     started = time.monotonic()
-    found = refused(tmp_path, program, timeout_s=0.8)
+    found = refused(tmp_path, program, timeout_s=0.8, sandbox=False)
     assert found.outcome == "timeout"
     assert time.monotonic() - started < 5
     pids = [int(word) for word in found.attachments["transcript.txt"].split()]
@@ -138,7 +139,7 @@ second = subprocess.Popen(["sleep", "300"], start_new_session=True)
 print(first.pid, second.pid, flush=True)
 """
     started = time.monotonic()
-    found = proposed(tmp_path, EDIT + program)
+    found = proposed(tmp_path, EDIT + program, sandbox=False)
     assert time.monotonic() - started < 5
     pids = [int(word) for word in found.attachments["transcript.txt"].split()]
     assert len(pids) == 2
@@ -154,7 +155,7 @@ child = subprocess.Popen([sys.executable, "-c", large], env={}, stdout=subproces
 child.stdout.read(1)
 print(child.pid, flush=True)
 """
-    found = proposed(tmp_path, EDIT + program)
+    found = proposed(tmp_path, EDIT + program, sandbox=False)
     assert not alive(int(found.attachments["transcript.txt"]))
 
 
@@ -173,13 +174,15 @@ def test_output_is_bounded_and_says_what_was_cut(tmp_path: Path) -> None:
 
 
 def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys reach the program; a git hook's variables and our repository do not."""
+    """Declared keys reach the program; others, a hook's variables and our repository do not."""
     monkeypatch.setenv("SOME_AGENT_API_KEY", "planted-key-1234567")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "user" / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", "index.lock")
+    monkeypatch.setenv("ANOTHER_API_KEY", "not-declared-1234567")
     program = """
 import os
 assert os.environ["SOME_AGENT_API_KEY"].startswith("planted")
+assert "ANOTHER_API_KEY" not in os.environ
 print([n for n in os.environ if n.startswith("GIT_")], os.environ["TMPDIR"])
 """
     found = proposed(tmp_path, EDIT + program)

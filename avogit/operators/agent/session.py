@@ -7,14 +7,14 @@ conversation to `loop`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from avogit.operators import Context, on_a_line
 from avogit.operators.redaction import Redaction
 from avogit.records import INCUMBENT, PARENT, Candidate, Evaluation, Plan, Verdict
-from avogit.workspace import changed, is_inside, read_back, write_workspace
+from avogit.workspace import WorkspaceState, changed, is_inside, read_back, write_workspace
 
 WORKSPACE = "workspace"
 _SHORTEST_REVISION = 4
@@ -44,8 +44,17 @@ class Draft:
 class Session:
     """One step's work in progress."""
 
-    def __init__(self, context: Context, redaction: Redaction) -> None:
+    def __init__(
+        self,
+        context: Context,
+        redaction: Redaction,
+        notes: Mapping[str, bytes] | None = None,
+        ignored: Collection[str] = (),
+    ) -> None:
+        """`notes` are read-only files beside the task's; see `read_back` for `ignored`."""
         self.context = context
+        self._notes = dict(notes or {})
+        self._ignored = ignored
         self.redaction = redaction
         self.task = context.task
         self.folder = context.workdir / WORKSPACE
@@ -60,8 +69,8 @@ class Session:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         trusted = {n: d for n, d in self.task.files.items() if not self.task.is_editable(n)}
-        self._before = {**trusted, **files}
-        write_workspace(self.folder, self._before, protected=tuple(trusted))
+        self._before = {**trusted, **files, **self._notes}
+        write_workspace(self.folder, self._before, protected=(*trusted, *self._notes))
 
     def path(self, name: str) -> Path:
         """A file of the workspace."""
@@ -69,9 +78,13 @@ class Session:
             raise Refused(f"{name!r} is not a path inside the workspace")
         return self.folder / name
 
+    def state(self) -> WorkspaceState:
+        """What the workspace holds now, and what was changed that may not be."""
+        return read_back(self.folder, self.task, self._before, self._ignored)
+
     def files(self) -> dict[str, bytes]:
         """The workspace's editable files."""
-        state = read_back(self.folder, self.task, self._before)
+        state = self.state()
         if state.violations:
             raise Refused(f"not allowed in the workspace: {'; '.join(state.violations)}")
         return state.files
