@@ -80,7 +80,7 @@ def test_a_fresh_sample_uses_its_budget(evaluator, source, seed) -> None:
     found = evaluator.evaluate(source(seed), {}, sample="fresh", budget_s=2)
     assert found.blocks >= 4
     assert found.raw["confidence"] == 0.99
-    assert 1 < time.monotonic() - started < 4
+    assert 1 < time.monotonic() - started < 8
 
 
 def test_a_source_that_does_not_compile_is_a_value(evaluator, source) -> None:
