@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from avogit import __version__
-from avogit.cli import care, evolve, guide, hook, manual, measure, read, view
+from avogit.cli import care, evolve, guide, hook, manual, measure, read, share, view
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = (
@@ -29,6 +29,7 @@ _COMMANDS = (
     measure.measure,
     manual.checkout,
     manual.submit,
+    share.sync,
     care.prune,
     care.restore,
     care.fsck,

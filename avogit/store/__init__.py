@@ -16,10 +16,11 @@ from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.population import population_name, populations
 from avogit.store.records_log import read_blob, read_record, records
-from avogit.store.remotes import missing_refs_hint
+from avogit.store.remotes import choose_remote, missing_refs_hint
 from avogit.store.repository import Repository, open_repository
 from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
 from avogit.store.rows import versus_parent
+from avogit.store.sync import Exchange, exchange
 from avogit.store.trees import folder_files, tree_violations, with_files
 from avogit.store.user import (
     changed,
@@ -36,6 +37,7 @@ from avogit.store.writer import Writer, writer
 
 __all__ = [
     "Entry",
+    "Exchange",
     "Problem",
     "Repository",
     "WorkInHand",
@@ -44,11 +46,13 @@ __all__ = [
     "alone",
     "branch",
     "changed",
+    "choose_remote",
     "commit_paths",
     "config_value",
     "evaluation_bytes",
     "evaluation_from_json",
     "evaluation_to_json",
+    "exchange",
     "folder_files",
     "fsck",
     "git_version",

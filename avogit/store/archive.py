@@ -59,7 +59,7 @@ def restore(repo: Repository, population: str, oid: str) -> str:
     if oid not in lineage.candidates:
         raise AvogitError(f"{oid[:10]} is no candidate of {population}: `avogit log` lists them")
     stem = head_name(lineage.candidates[oid].generation, oid)
-    taken = {name for name, _ in _dead(repo, population)}
+    taken = {name for name, _ in dead(repo, population)}
     taken |= {short_name(head) for head in lineage.heads}
     names = (stem, *(f"{stem}-r{n}" for n in range(1, 10_000)))
     ref = head_ref(population, next(name for name in names if name not in taken))
@@ -70,9 +70,8 @@ def restore(repo: Repository, population: str, oid: str) -> str:
 def repair(repo: Repository, population: str) -> tuple[str, ...]:
     """Delete the heads that the archive already names; gives the refs."""
     found = read_refs(repo, checked_name(population))
-    read_lineage(repo, population)
-    dead = _dead(repo, population)
-    left = [h for h in found.heads if (short_name(h), h.oid) in dead and _ours(h)]
+    named = dead(repo, population)
+    left = [h for h in found.heads if (short_name(h), h.oid) in named and _ours(h)]
     if not left:
         return ()
     stays = refs.checked_out(repo, [f"refs/heads/avo/{population}/"])
@@ -152,8 +151,9 @@ def _bury(
     return commit
 
 
-def _dead(repo: Repository, population: str) -> frozenset[tuple[str, str]]:
-    """(short name, id) of every head that the lineage last read found dead."""
+def dead(repo: Repository, population: str) -> frozenset[tuple[str, str]]:
+    """(short name, id) of every head that some clone's prune log names."""
+    read_lineage(repo, population)
     seen = repo.memory.get(population)
     return seen.graveyard.dead if isinstance(seen, Snapshot) else frozenset()
 

@@ -21,9 +21,7 @@ def tag_champion(repo: Repository, population: str, oid: str, text: str, record:
 
     A candidate that is confirmed again gets a further tag: none is ever moved.
     """
-    stem = champion_ref(checked_name(population), oid)
-    taken = refs.read_refs(repo, stem, f"{stem}-*")
-    ref = stem if stem not in taken else f"{stem}-{len(taken) + 1}"
+    ref = _free_name(repo, population, champion_ref(checked_name(population), oid))
     pairs = message.clean(_trailers(repo, population, oid, record))
     subject, _, rest = text.strip().partition("\n")
     parts = [message.one_line(subject) or "Champion", message.safe_body(rest)]
@@ -37,6 +35,14 @@ def tag_champion(repo: Repository, population: str, oid: str, text: str, record:
     new.write()
     refs.transact(repo, [Update(ref, tag, None)])
     return ref
+
+
+def _free_name(repo: Repository, population: str, stem: str) -> str:
+    """The first of `stem`, `stem-2`, ... that no tag has, here or in a remote."""
+    patterns = (f"refs/tags/avo/{population}/", f"refs/avo-remote/**/tags/{population}/*")
+    taken = {ref.rsplit("/", 1)[-1] for ref in refs.read_refs(repo, *patterns)}
+    names = (stem, *(f"{stem}-{n}" for n in range(2, 10_000)))
+    return next(name for name in names if name.rsplit("/", 1)[-1] not in taken)
 
 
 def _trailers(repo: Repository, population: str, oid: str, record: str) -> list[tuple[str, str]]:

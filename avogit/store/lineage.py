@@ -80,7 +80,7 @@ def read_refs(repo: Repository, population: str) -> Refs:
         repo.cwd, "for-each-ref", f"--format={_REF_FORMAT}", *lineage_patterns(population)
     )
     fields = out.decode("utf-8", "replace").split("\0")
-    heads, champions, tips, bases = [], [], set(), set()
+    heads, champions, tips, bases = [], {}, set(), set()
     for at in range(0, len(fields) - 1, 7):
         ref, kind, oid, peeled_kind, peeled, date, text = fields[at : at + 7]
         ref = ref.lstrip("\n")
@@ -93,10 +93,10 @@ def read_refs(repo: Repository, population: str) -> Refs:
         tips.add(commit)
         if ref.startswith(("refs/heads/", "refs/remotes/")):
             heads.append(Head(ref, commit))
-        elif ref.startswith("refs/tags/") and peeled and "/champion-" in ref:
-            champions.append(Champion(ref, commit, int(date or 0), text))
-    champions.sort(key=lambda found: (found.time_s, found.ref))
-    return Refs(tuple(heads), tuple(champions), frozenset(tips), frozenset(bases))
+        elif peeled and "/champion-" in ref:  # a tag, or a fetched copy of it, which comes first
+            champions[oid] = Champion(ref, commit, int(date or 0), text)
+    ordered = sorted(champions.values(), key=lambda found: (found.time_s, found.ref))
+    return Refs(tuple(heads), tuple(ordered), frozenset(tips), frozenset(bases))
 
 
 @dataclass(slots=True)

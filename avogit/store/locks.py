@@ -51,6 +51,14 @@ def clear_own_locks(repo: Repository, refs: Iterable[str]) -> None:
         path.unlink(missing_ok=True)
 
 
+def clear_locks_below(repo: Repository, *folders: str) -> None:
+    """The same for every ref below folders that one process of ours at a time updates."""
+    for folder in folders:
+        found = (repo.common_dir / folder).rglob("*.lock")
+        names = [path.relative_to(repo.common_dir).as_posix() for path in found]
+        clear_own_locks(repo, [name.removesuffix(".lock") for name in names])
+
+
 def _candidates(common_dir: Path) -> Iterator[Path]:
     yield from (common_dir / name for name in _NAMES if (common_dir / name).is_file())
     for folder in ("refs", "reftable"):

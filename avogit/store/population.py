@@ -17,7 +17,7 @@ from avogit.store.repository import Repository
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _OWNER = re.compile(
     r"refs/(?:heads/avo|tags/avo|avo/(?:tried|wip|records|archive|base)"
-    r"|remotes/.+?/avo|avo-remote/.+?/(?:tried|records|archive|base))/(?P<population>[^/]+)/[^/]+"
+    r"|remotes/.+?/avo|avo-remote/.+?/(?:tried|records|archive|base|tags))/(?P<population>[^/]+)/[^/]+"
 )
 
 
@@ -92,6 +92,7 @@ def lineage_patterns(population: str) -> tuple[str, ...]:
         f"refs/heads/avo/{population}/",
         f"refs/remotes/**/avo/{population}/*",
         f"refs/tags/avo/{population}/",
+        f"refs/avo-remote/**/tags/{population}/*",
         *chain_patterns("tried", population),
         *chain_patterns("archive", population),
         *chain_patterns("base", population),

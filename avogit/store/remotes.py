@@ -1,35 +1,111 @@
-"""What a clone did not bring, and the command that fetches it."""
+"""What lies where in a remote and in a clone of it: names, refspecs, and which remote is meant.
+
+Owns the mapping between a ref's public name, which a remote has it under, and the place where
+a clone keeps a fetched copy. Leaves moving them to `sync`.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from avogit.errors import AvogitError
 from avogit.store import git
+from avogit.store.population import population_of
+from avogit.store.refs import read_refs
 from avogit.store.repository import Repository
 
-_CHAINS = ("tried", "records", "archive", "base")
+HEADS, TAGS, LESSONS = "refs/heads/avo/", "refs/tags/avo/", "refs/avo/lessons/"
+CHAINS = ("tried", "records", "archive", "base", "lessons")
+PUBLIC = (HEADS, *(f"refs/avo/{kind}/" for kind in CHAINS), TAGS)
+_FETCHED = (
+    (re.compile(r"refs/remotes/(?P<remote>.+?)/avo/(?P<rest>[^/]+/[^/]+)"), HEADS),
+    (re.compile(r"refs/avo-remote/(?P<remote>.+?)/tags/(?P<rest>[^/]+/[^/]+)"), TAGS),
+    (
+        re.compile(
+            r"refs/avo-remote/(?P<remote>.+?)/"
+            r"(?P<rest>lessons/[^/]+|(?:tried|records|archive|base)/[^/]+/[^/]+)"
+        ),
+        "refs/avo/",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A ref that this clone has: its own, or a copy of a remote's."""
+
+    ref: str
+    name: str  # what a remote calls it
+    remote: str  # where the copy is from; empty for our own
+    oid: str
+
+
+def known_refs(repo: Repository) -> list[Known]:
+    """Everything that may be published, our own first.
+
+    Records are read last: a writer moves them first, so no candidate is seen without its own.
+    """
+    late = ("refs/avo/records/", "refs/avo-remote/**/records/**")
+    early = [pattern for pattern in PUBLIC if pattern not in late]
+    early += ["refs/remotes/**/avo/*/*", "refs/avo-remote/"]
+    found = read_refs(repo, *early) | read_refs(repo, *late)
+    named = [(ref, *public_name(ref), oid) for ref, oid in found.items()]
+    known = [Known(ref, name, remote, oid) for ref, name, remote, oid in named if name]
+    return sorted(known, key=lambda item: (item.remote != "", item.ref))
+
+
+def public_name(ref: str) -> tuple[str, str]:
+    """The name that a remote has a ref under, and whose copy this is; empty for others."""
+    if ref.startswith(PUBLIC):
+        fits = ref.startswith(LESSONS) or population_of(ref) != ""
+        return (ref, "") if fits else ("", "")
+    for shape, prefix in _FETCHED:
+        if match := shape.fullmatch(ref):
+            return prefix + match["rest"], match["remote"]
+    return "", ""
+
+
+def fetch_refspecs(remote: str) -> tuple[str, ...]:
+    """What brings a remote's refs to where readers look, never over our own.
+
+    A branch may be force-pushed by a person. A chain only grows: one that was cut off is
+    refused, so that what was fetched before stays.
+    """
+    chains = (f"refs/avo/{kind}/*:refs/avo-remote/{remote}/{kind}/*" for kind in CHAINS)
+    return (
+        f"+{HEADS}*:refs/remotes/{remote}/avo/*",
+        *chains,
+        f"{TAGS}*:refs/avo-remote/{remote}/tags/*",
+    )
 
 
 def missing_refs_hint(repo: Repository) -> str:
     """The `git fetch` command that brings the rest of a lineage; empty where it is all here."""
-    patterns = ("refs/remotes/**/avo/*/*", "refs/avo-remote/", "refs/avo/tried/")
+    patterns = ("refs/remotes/**/avo/*/*", "refs/avo-remote/")
     out = git.line(repo.cwd, "for-each-ref", "--format=%(refname)", *patterns)
-    lines: set[str] = set()
-    fetched: set[str] = set()
-    for ref in out.splitlines():
-        if ref.startswith("refs/avo/"):
-            continue
-        if ref.startswith("refs/remotes/"):
-            lines.add(ref.removeprefix("refs/remotes/").split("/avo/")[0])
-        else:
-            fetched.update(
-                ref.removeprefix("refs/avo-remote/").split(f"/{kind}/")[0]
-                for kind in _CHAINS
-                if f"/{kind}/" in ref
-            )
+    named = [public_name(ref) for ref in out.splitlines()]
+    lines = {remote for name, remote in named if name.startswith(HEADS)}
+    fetched = {remote for name, remote in named if name.startswith("refs/avo/")}
     remote = next(iter(sorted(lines - fetched)), None)
-    return f"git fetch {remote} {fetch_refspecs(remote)}" if remote else ""
+    return f"git fetch {remote} {_quoted(fetch_refspecs(remote)[1:])}" if remote else ""
 
 
-def fetch_refspecs(remote: str) -> str:
-    """The refspecs that bring a remote's chains to where readers look, never over our own."""
-    specs = [f"'refs/avo/{kind}/*:refs/avo-remote/{remote}/{kind}/*'" for kind in _CHAINS]
-    return " ".join([*specs, "'refs/tags/avo/*:refs/tags/avo/*'"])
+def choose_remote(repo: Repository, wanted: str | None) -> str:
+    """The remote that is meant: the named one, the only one, or `origin`."""
+    configured = git.line(repo.cwd, "remote").splitlines()
+    if wanted is not None and wanted in configured:
+        return wanted
+    if not configured:
+        raise AvogitError("this repository has no remote: `git remote add origin URL` names one")
+    listed = ", ".join(configured)
+    if wanted is not None:
+        raise AvogitError(f"no remote {wanted!r}; known: {listed} (`git remote add` adds one)")
+    if len(configured) > 1 and "origin" not in configured:
+        raise AvogitError(f"several remotes and none is called origin: name one of {listed}")
+    return "origin" if "origin" in configured else configured[0]
+
+
+def _quoted(refspecs: Iterable[str]) -> str:
+    return " ".join(f"'{spec}'" for spec in refspecs)

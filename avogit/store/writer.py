@@ -146,7 +146,9 @@ def writer(repo: Repository, population: str) -> Iterator[Writer]:
         chains = [chain_ref(kind, population, name) for kind in work.CHAINS]
         clear_own_locks(repo, chains)
         now = refs.read_refs(repo, *chains)
-        yield Writer(repo, population, name, _author(repo), {ref: now.get(ref) for ref in chains})
+        at = {ref: now.get(ref) for ref in chains}
+        last_s = max((entry.time_s for entry in walk.read_commits(repo, now.values())), default=0)
+        yield Writer(repo, population, name, _author(repo), at, last_s)
     finally:
         os.close(lease)
 

@@ -1,0 +1,61 @@
+"""`avogit sync`: exchange lineages with a remote, and tell what came and what went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avogit import store
+from avogit.records import Candidate
+from avogit.session import Progress, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A population after an exchange."""
+
+    population: str
+    candidates: int
+    new: int
+    lines: int
+    incumbent: Candidate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What one exchange with a remote came to."""
+
+    remote: str
+    populations: tuple[Arrived, ...]
+    published: tuple[str, ...]  # refs that the remote got or that went forward there
+    retired: tuple[str, ...]  # lines that left the remote: an archive names them
+    refused: tuple[str, ...]  # refs that stayed as they were, each with the reason
+
+
+def sync(path: Path, remote: str | None, progress: Progress = silent) -> Synced:
+    """Fetch from a remote and publish to it."""
+    repo = store.open_repository(path)
+    name = store.choose_remote(repo, remote)
+    before = known_candidates(repo)
+    progress(f"exchanging with {name}")
+    done = store.exchange(repo, name)
+    return Synced(
+        name, arrived(repo, before), tuple(done.published), tuple(done.retired), tuple(done.refused)
+    )
+
+
+def arrived(repo: store.Repository, before: dict[str, frozenset[str]]) -> tuple[Arrived, ...]:
+    """Every population now, beside what was known of it."""
+    found = []
+    for population in store.populations(repo):
+        lineage = store.read_lineage(repo, population)
+        new = len(lineage.candidates.keys() - before.get(population, frozenset()))
+        lines, best = len(lineage.live()), lineage.incumbent()
+        found.append(Arrived(population, len(lineage.candidates), new, lines, best))
+    return tuple(found)
+
+
+def known_candidates(repo: store.Repository) -> dict[str, frozenset[str]]:
+    """The ids of all candidates, by population."""
+    names = store.populations(repo)
+    return {name: frozenset(store.read_lineage(repo, name).candidates) for name in names}

@@ -1,0 +1,26 @@
+"""What came and what went between clones -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from avogit.commands.sync import Arrived, Synced
+
+
+def sync_text(result: Synced) -> str:
+    lines = [f"{result.remote}: {_counted(result.published, 'ref')} published"]
+    if result.retired:
+        lines[0] += f", {_counted(result.retired, 'retired line')} removed there"
+    lines += [f"not moved: {what}" for what in result.refused]
+    return "\n".join([*lines, *map(_population, result.populations)])
+
+
+def _population(found: Arrived) -> str:
+    best = found.incumbent
+    stated = f"; best {best.oid[:10]} {best.score}" if best else ""
+    live = f"{found.lines} live line{'' if found.lines == 1 else 's'}"
+    return f"{found.population}: {found.new} new of {found.candidates} candidates, {live}{stated}"
+
+
+def _counted(items: Sequence[str], what: str) -> str:
+    return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
