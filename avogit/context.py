@@ -13,7 +13,7 @@ from pathlib import Path
 
 from avogit import store
 from avogit.evaluation import Source
-from avogit.operators import Context, Evaluate
+from avogit.operators import Context, Evaluate, Merged
 from avogit.records import Candidate, Decision, Evaluation, Lineage, Plan, Status
 from avogit.session import Session
 
@@ -28,6 +28,7 @@ def make_context(
     rng: random.Random,
     workdir: Path,
     command: str | None = None,
+    partner: Candidate | None = None,
 ) -> Context:
     """Everything that `operator` may read and do, to vary `parent`."""
     return Context(
@@ -41,8 +42,10 @@ def make_context(
         evaluate=_draft_door(session, writer, lineage, operator),
         read_files=_file_reader(session),
         progress=session.progress,
+        merge=_merger(session),
         command=command,
         in_hand=tuple(session.source(tree).files for tree in writer.trees_in_hand()),
+        partner=partner,
     )
 
 
@@ -80,3 +83,14 @@ def _file_reader(session: Session) -> Callable[[str], dict[str, bytes]]:
         return store.folder_files(session.repo, oid, session.task.path)
 
     return read_files
+
+
+def _merger(session: Session) -> Callable[[str, str], Merged]:
+    def merge(first: str, second: str) -> Merged:
+        found = store.merge(session.repo, first, second)
+        files = store.folder_files(session.repo, found.tree, session.task.path)
+        inside = f"{session.task.path}/"
+        names = (path.removeprefix(inside) for path in found.conflicts if path.startswith(inside))
+        return Merged(found.ancestor, session.task.editable_files(files), tuple(names))
+
+    return merge

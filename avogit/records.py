@@ -16,6 +16,8 @@ BASELINE = "baseline"
 CANDIDATE = "candidate"
 INCUMBENT = "incumbent"
 PARENT = "parent"
+SECOND_PARENT = "second-parent"  # of a crossover
+ANCESTOR = "ancestor"  # the newest one that a crossover's parents share
 SEED = "seed"
 
 # How an accepted candidate entered, as its `Avo-Rule` trailer says.
@@ -141,6 +143,7 @@ class Proposal:
     plan: Plan | None = None
     usage: Usage | None = None
     violations: tuple[str, ...] = ()  # what it changed beyond editable files, named
+    second_parent: str = ""  # of a crossover: the commit whose changes came in too
     attachments: Mapping[str, bytes] = field(default_factory=dict)  # e.g. transcript.json
 
 
@@ -152,6 +155,18 @@ class Decision:
     reason: str
     rule: str  # how it entered, or what was said against it
     workload: str = ""  # the one that a specialist won
+
+
+@dataclass(frozen=True, slots=True)
+class CrossGains:
+    """What a crossover joined: speed over the common ancestor, all timed in one run.
+
+    By workload, and over all of them under the name "all": of the first parent, of the second,
+    and of their union.
+    """
+
+    ancestor: str  # commit id
+    gains: Mapping[str, tuple[Ratio, Ratio, Ratio]]
 
 
 @dataclass(frozen=True, slots=True)

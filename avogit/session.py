@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 from avogit import store
 from avogit.config import CONFIG_FILE, Config, load_config, parse_config
 from avogit.errors import AvogitError
-from avogit.records import INCUMBENT, PARENT, Candidate, Decision, Evaluation, Lineage
+from avogit.records import (
+    INCUMBENT,
+    PARENT,
+    SECOND_PARENT,
+    Candidate,
+    Decision,
+    Evaluation,
+    Lineage,
+)
 from avogit.task import Task, parse_task
 
 # `evaluation` is imported where it is used: a command that only reads starts in half the time.
@@ -68,10 +76,12 @@ class Session:
         tree = store.tree_of(self.repo, rev)
         return Source(tree, self.task.editable_files(files))
 
-    def rivals(self, lineage: Lineage, parent: Candidate) -> dict[str, evaluation.Source]:
-        """What a child of `parent` is timed beside."""
-        incumbent = lineage.incumbent() or parent
-        return {INCUMBENT: self.source(incumbent.oid), PARENT: self.source(parent.oid)}
+    def rivals(self, lineage: Lineage, *parents: Candidate) -> dict[str, evaluation.Source]:
+        """What a child of these parents is timed beside."""
+        incumbent = lineage.incumbent() or parents[0]
+        named = zip((PARENT, SECOND_PARENT), parents, strict=False)
+        beside = {arm: self.source(parent.oid) for arm, parent in named}
+        return {INCUMBENT: self.source(incumbent.oid), **beside}
 
     def entry(
         self,

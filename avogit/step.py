@@ -15,9 +15,10 @@ from pathlib import Path
 from avogit import acceptance, selection, store
 from avogit.context import make_context
 from avogit.errors import AvogitError
-from avogit.evaluation import Source
+from avogit.evaluation import Source, cross_gains
 from avogit.operators import NoProposal, load_operator
 from avogit.records import (
+    ANCESTOR,
     Candidate,
     Decision,
     Evaluation,
@@ -59,6 +60,15 @@ def grow(session: Session, operator: str, command: str | None = None) -> StepRes
         if work is not None:
             return _finish(session, writer, work)
         return _vary(session, writer, operator, command)
+
+
+def cross(session: Session, first: Candidate, second: Candidate) -> StepResult:
+    """Merge two candidates' changes; the union is evaluated and gated like any child."""
+    with store.writer(session.repo, session.population) as writer:
+        if (work := writer.unfinished()) is not None:
+            _finish(session, writer, work)
+        result = _vary(session, writer, "cross", None, (first, second))
+    return with_pruning(session, result)
 
 
 def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
@@ -126,13 +136,24 @@ def prune(session: Session) -> tuple[str, ...]:
     return tuple(r.oid for r in leaving)
 
 
-def _vary(session: Session, writer: store.Writer, operator: str, command: str | None) -> StepResult:
+def _vary(
+    session: Session,
+    writer: store.Writer,
+    operator: str,
+    command: str | None,
+    pair: tuple[Candidate, Candidate] | None = None,
+) -> StepResult:
     """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
     for _ in range(_TRIES):
         lineage = session.lineage()
         rng = session.rng(lineage, writer.number)
-        parent = selection.select_parent(session.config.selection.parent, lineage, rng)
-        proposal = _propose(session, writer, lineage, parent, operator, rng=rng, command=command)
+        parent, partner = pair or (
+            selection.select_parent(session.config.selection.parent, lineage, rng),
+            None,
+        )
+        proposal = _propose(
+            session, writer, lineage, parent, operator, rng=rng, command=command, partner=partner
+        )
         if isinstance(proposal, NoProposal):
             writer.append("attempt", _attempt(proposal, operator, parent), proposal.attachments)
             return StepResult(proposal.outcome, proposal.detail, operator, parent=parent.oid)
@@ -151,6 +172,7 @@ def _propose(
     *,
     rng: random.Random,
     command: str | None,
+    partner: Candidate | None,
 ) -> Proposal | NoProposal:
     vary = load_operator(operator)
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
@@ -164,6 +186,7 @@ def _propose(
             rng=rng,
             workdir=Path(workdir),
             command=command,
+            partner=partner,
         )
         try:
             return vary(context)
@@ -197,6 +220,7 @@ def _consider(
         plan=proposal.plan,
         usage=proposal.usage,
         violations=proposal.violations,
+        second_parent=proposal.second_parent,
         attachments=proposal.attachments,
     )
     if not writer.begin(work):
@@ -214,7 +238,8 @@ def _finish(session: Session, writer: store.Writer, work: store.WorkInHand) -> S
 def _measure(
     session: Session, writer: store.Writer, lineage: Lineage, work: store.WorkInHand
 ) -> StepResult:
-    parent = lineage.candidates[work.parent]
+    parents = [lineage.candidates[oid] for oid in (work.parent, work.second_parent) if oid]
+    parent, crossed = parents[0], None
     source = session.source(work.tree)
     attachments = dict(work.attachments)
     if work.violations:
@@ -223,19 +248,29 @@ def _measure(
             session.config.acceptance.rule, lineage, parent, evaluation, session.config.acceptance
         )
     else:
-        evaluation, decision, deciding = _judge(session, lineage, parent, source)
+        rivals, ancestor = session.rivals(lineage, *parents), ""
+        if len(parents) > 1:
+            ancestor = store.common_ancestor(session.repo, parents[0].oid, parents[1].oid)
+            rivals[ANCESTOR] = session.source(ancestor)
+        evaluation, decision, deciding = _judge(session, lineage, parent, source, rivals)
+        crossed = cross_gains(evaluation, ancestor) if ancestor else None
         if deciding is not evaluation:
             attachments["deciding.json"] = store.evaluation_bytes(deciding)
     entry = session.entry(
         evaluation,
         decision,
-        (parent.oid,),
+        tuple(p.oid for p in parents),
         work.operator,
         subject=work.subject,
-        generation=parent.generation + 1,
+        generation=max(p.generation for p in parents) + 1,
     )
     entry = replace(
-        entry, body=work.body, plan=work.plan, usage=work.usage, attachments=attachments
+        entry,
+        body=work.body,
+        plan=work.plan,
+        usage=work.usage,
+        crossed=crossed,
+        attachments=attachments,
     )
     candidate = writer.record(entry)
     return StepResult(
@@ -244,10 +279,13 @@ def _measure(
 
 
 def _judge(
-    session: Session, lineage: Lineage, parent: Candidate, source: Source
+    session: Session,
+    lineage: Lineage,
+    parent: Candidate,
+    source: Source,
+    rivals: Mapping[str, Source],
 ) -> tuple[Evaluation, Decision, Evaluation]:
     """The evaluation to print, the decision, and the evaluation that decided."""
-    rivals = session.rivals(lineage, parent)
     settings, budgets = session.config.acceptance, session.config.measure
     deciding = _evaluate(session, source, rivals, "deciding", budgets.budget_s)
     decision = acceptance.decide(settings.rule, lineage, parent, deciding, settings)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import review_samples
 
 # The console script beside this Python: `python -m avogit` would look into the working
 # directory first, and a bare repository holds a folder of that name.
@@ -146,3 +147,18 @@ def evolved_once(seeded_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def evolved(evolved_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(evolved_once, tmp_path / "a project", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def crossed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two lines, each far faster on another workload, and their crossover, by tags."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+        root = make_polynomial(tmp_path_factory.mktemp("crossed") / "a project")
+        review_samples.grow_crossed(root, run_git)
+    return root
+
+
+@pytest.fixture
+def crossed(crossed_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(crossed_once, tmp_path / "a project", symlinks=True))

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "best", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot", "prune",
-    "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
+    "best", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot",
+    "prune", "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
+    "cross",
 )  # fmt: skip
 
 

@@ -15,11 +15,11 @@ from avogit.statistics import block_estimate
 Times = Mapping[str, Mapping[str, tuple[int, ...]]]  # workload -> arm -> nanoseconds, a round each
 
 
-def log_ratios(blocks: Sequence[Times], arm: str) -> dict[str, list[float]]:
-    """By workload, each block's estimate of ln(arm's time / candidate's time)."""
-    return {name: [_estimate(block[name], arm) for block in blocks] for name in blocks[0]}
+def log_ratios(blocks: Sequence[Times], arm: str, this: str = CANDIDATE) -> dict[str, list[float]]:
+    """By workload, each block's estimate of ln(arm's time / this one's time)."""
+    return {name: [_estimate(block[name], arm, this) for block in blocks] for name in blocks[0]}
 
 
-def _estimate(times: Mapping[str, tuple[int, ...]], arm: str) -> float:
-    pairs = zip(times[arm], times[CANDIDATE], strict=True)
+def _estimate(times: Mapping[str, tuple[int, ...]], arm: str, this: str) -> float:
+    pairs = zip(times[arm], times[this], strict=True)
     return block_estimate([math.log(other / this) for other, this in pairs])

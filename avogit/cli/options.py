@@ -10,7 +10,9 @@ import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 population_option = click.option("--population", help="Which population, where there are several.")
-operator_option = click.option("--operator", help="tune, agent or command; default: the config's.")
+operator_option = click.option(
+    "--operator", help="tune, agent, command, cross; default: the config's."
+)
 command_option = click.option("--command", help="The program that the `command` operator runs.")
 
 

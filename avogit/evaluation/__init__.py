@@ -5,6 +5,7 @@ Leaves everything that needs torch, a clock or an answer to `bench`.
 
 from avogit.evaluation.device import device_class
 from avogit.evaluation.evaluator import Evaluator, Source, evaluator_version
+from avogit.evaluation.results import cross_gains
 from avogit.evaluation.slot import DeviceSlot, Judged, Slot
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Judged",
     "Slot",
     "Source",
+    "cross_gains",
     "device_class",
     "evaluator_version",
 ]

@@ -6,14 +6,25 @@ fsck` computes the same score again. Leaves the formulas to `avogit.statistics`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, stdev
-from typing import Any
+from typing import Any, cast
 
 from avogit.bench.protocol import Report
 from avogit.bench.times import Times, log_ratios
-from avogit.records import BASELINE, CANDIDATE, Evaluation, Ratio, Verdict, WorkloadTiming
+from avogit.records import (
+    ANCESTOR,
+    BASELINE,
+    CANDIDATE,
+    PARENT,
+    SECOND_PARENT,
+    CrossGains,
+    Evaluation,
+    Ratio,
+    Verdict,
+    WorkloadTiming,
+)
 from avogit.statistics import log_ratio_interval, mean_over_workloads, score
 
 _TOO_NOISY = 0.5  # the blocks' standard deviation in log space, beyond which they say nothing
@@ -62,6 +73,29 @@ def from_report(report: Report, names: Mapping[str, Sequence[str]], setting: Set
         blocks=len(blocks),
         raw={**setting.notes, "blocks": [{"workloads": block} for block in blocks]},
     )
+
+
+def cross_gains(evaluation: Evaluation, ancestor: str) -> CrossGains | None:
+    """What each parent of a crossover and their union gained on the ancestor that both share.
+
+    None without timings. All arms ran in one sample, so each gain is as paired as a score is.
+    """
+    if evaluation.verdict is not Verdict.PASSED:
+        return None
+    blocks = [block["workloads"] for block in cast("Any", evaluation.raw["blocks"])]
+    confidence = float(cast("Any", evaluation.raw["confidence"]))
+    joined = [log_ratios(blocks, ANCESTOR, arm) for arm in (PARENT, SECOND_PARENT, CANDIDATE)]
+    gains = {
+        name: _three(log_ratio_interval(ratios[name], confidence) for ratios in joined)
+        for name in blocks[0]
+    }
+    gains["all"] = _three(score(ratios, confidence) for ratios in joined)
+    return CrossGains(ancestor, gains)
+
+
+def _three(ratios: Iterable[Ratio]) -> tuple[Ratio, Ratio, Ratio]:
+    first, second, union = ratios
+    return first, second, union
 
 
 def _evaluation(setting: Setting, **found: Any) -> Evaluation:

@@ -3,7 +3,7 @@
 Owns what an operator is given (`Context`), what it gives back (`Proposal`, `NoProposal`) and
 the registry. Leaves the verdict to `evaluation`, the decision to `acceptance`, and git to
 `store`: an operator reaches them through the callables of its context only. A person is the
-fourth operator, `manual`: the commands `checkout` and `submit` build that proposal.
+fifth operator, `manual`: the commands `checkout` and `submit` build that proposal.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ OPERATORS: dict[str, str] = {
     "tune": "avogit.operators.tune:vary",
     "agent": "avogit.operators.agent:vary",
     "command": "avogit.operators.command:vary",
+    "cross": "avogit.operators.cross:vary",
 }
 
 
@@ -35,6 +36,15 @@ class Evaluate(Protocol):
         self, files: Mapping[str, bytes], subject: str, plan: Plan | None, parent: str, /
     ) -> Evaluation:
         """Evaluate these editable files as a child of `parent` (a commit id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Two candidates' changes since their common ancestor, in the task's editable files."""
+
+    ancestor: str  # commit id
+    files: Mapping[str, bytes]
+    conflicts: tuple[str, ...]  # the files that hold git's conflict markers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,11 @@ class Context:
     evaluate: Evaluate
     read_files: Callable[[str], dict[str, bytes]]  # commit id -> every file of the task folder
     progress: Callable[[str], None]
+    merge: Callable[[str, str], Merged]  # of two commit ids
     command: str | None = None  # `--command`, for the operator of that name
     in_hand: tuple[Mapping[str, bytes], ...] = ()  # editable files that others measure now
+    partner: Candidate | None = None  # what `cross` is asked to merge into the parent
+    assignment: str = ""  # what the agent is asked for, where that is more than a faster kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,20 @@ from avogit.commands.measure import Bisected, Measured
 from avogit.commands.read import Best, Log, Shown, TaskRow
 from avogit.commands.step import Ran, Seeded, Stepped
 from avogit.confirm import Confirmation
-from avogit.records import BASELINE, INCUMBENT, PARENT, SEED, Evaluation, Ratio
+from avogit.records import (
+    ANCESTOR,
+    BASELINE,
+    INCUMBENT,
+    PARENT,
+    SECOND_PARENT,
+    SEED,
+    Evaluation,
+    Ratio,
+)
 from avogit.report.subjects import bare_subject
 from avogit.step import StepResult
+
+_ARMS = (BASELINE, PARENT, SECOND_PARENT, ANCESTOR, INCUMBENT, SEED)
 
 
 def init_text(result: Initialised) -> str:
@@ -86,14 +97,14 @@ def evaluation_text(evaluation: Evaluation) -> str:
     """The table of one evaluation, or why there is none."""
     if evaluation.score is None:
         return f"{evaluation.verdict} {evaluation.reason}\n{evaluation.detail}".strip()
-    arms = [a for a in (BASELINE, PARENT, INCUMBENT, SEED) if a in evaluation.workloads[0].versus]
+    arms = [arm for arm in _ARMS if arm in evaluation.workloads[0].versus]
     rows = [
         [t.workload, f"{t.latency_us['candidate']:.1f}", *(_interval(t.versus[a]) for a in arms)]
         for t in evaluation.workloads
     ]
     totals = [evaluation.score, *(evaluation.versus.get(a) for a in arms if a != BASELINE)]
     rows.append(["geometric mean", "", *(_interval(ratio) for ratio in totals)])
-    names = [evaluation.baseline if a == BASELINE else a for a in arms]
+    names = [evaluation.baseline if a == BASELINE else a.replace("-", " ") for a in arms]
     table = tabulate(rows, ["workload", "this us", *(f"vs {n}" for n in names)])
     layers = "+".join(evaluation.sandbox) or "no sandbox"
     suffix = "" if evaluation.certified else "; NOT CERTIFIED: the sandbox did not hold"

@@ -14,6 +14,7 @@ from avogit.store.fsck import Problem, fsck
 from avogit.store.lease import alone
 from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
+from avogit.store.merges import Merge, common_ancestor, merge
 from avogit.store.population import population_name, populations
 from avogit.store.records_log import read_blob, read_record, records
 from avogit.store.remotes import choose_remote, missing_refs_hint
@@ -38,6 +39,7 @@ from avogit.store.writer import Writer, writer
 __all__ = [
     "Entry",
     "Exchange",
+    "Merge",
     "Problem",
     "Repository",
     "WorkInHand",
@@ -48,6 +50,7 @@ __all__ = [
     "changed",
     "choose_remote",
     "commit_paths",
+    "common_ancestor",
     "config_value",
     "evaluation_bytes",
     "evaluation_from_json",
@@ -59,6 +62,7 @@ __all__ = [
     "head",
     "line_problems",
     "lineage_json_lines",
+    "merge",
     "message_of",
     "message_problem",
     "missing_refs_hint",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avogit.errors import AvogitError
-from avogit.records import Evaluation, Ratio, Verdict, WorkloadTiming
+from avogit.records import CrossGains, Evaluation, Ratio, Verdict, WorkloadTiming
 
 FORMAT = 1
 DECIDING = "deciding.json"  # an attachment: the sample that decided, where another is stated
@@ -144,6 +144,14 @@ def evaluation_from_json(
         raise AvogitError(
             f"a record's evaluation cannot be read ({error}): `avogit fsck`"
         ) from error
+
+
+def crossed_to_json(crossed: CrossGains | None) -> dict[str, Any] | None:
+    """A crossover's gains as JSON values: by workload, of the first, the second and both."""
+    if crossed is None:
+        return None
+    gains = {name: [_ratio_to_json(g) for g in of] for name, of in crossed.gains.items()}
+    return {"ancestor": crossed.ancestor, "gains": gains}
 
 
 def evaluation_bytes(evaluation: Evaluation) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from avogit.records import Decision, Evaluation, Plan, Usage
+from avogit.records import CrossGains, Decision, Evaluation, Plan, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class WorkInHand:
     plan: Plan | None = None
     usage: Usage | None = None
     violations: tuple[str, ...] = ()
+    second_parent: str = ""  # of a crossover
     attachments: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -40,6 +41,7 @@ class Entry:
     body: str = ""
     plan: Plan | None = None
     usage: Usage | None = None
+    crossed: CrossGains | None = None
     attachments: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ def compose(entry: Entry, population: str, record: str) -> str:
         safe_body(entry.body),
         _verdict(entry.evaluation),
         table(entry.evaluation),
+        crossed_table(entry),
         "\n".join(f"{key}: {value}" for key, value in pairs),
     ]
     return sealed("\n\n".join(part for part in parts if part) + "\n", pairs)
@@ -80,6 +81,16 @@ def table(evaluation: Evaluation) -> str:
         "\n".join(_aligned(rows))
         + "\n(latencies in us; changes with the half width of their interval)"
     )
+
+
+def crossed_table(entry: Entry) -> str:
+    """What each parent of a crossover and their union gained on the ancestor; else empty."""
+    if entry.crossed is None:
+        return ""
+    first, second = (oid[:10] for oid in entry.parents)
+    rows = [[f"over {entry.crossed.ancestor[:10]}", first, second, "both"]]
+    rows += [[name, *map(_change, gains)] for name, gains in entry.crossed.gains.items()]
+    return "\n".join([*_aligned(rows), "(what each parent gained on the ancestor, and both)"])
 
 
 def baseline_name(evaluation: Evaluation) -> str:
@@ -155,6 +166,7 @@ def _trailers(entry: Entry, population: str, record: str) -> list[tuple[str, str
         ("Avo-Failure", one_line(found.reason)),
         ("Avo-Tree", entry.tree),
         *score_trailers(found),
+        *_crossed_trailers(entry),
         ("Avo-Baseline", found.baseline),
         ("Avo-Device", found.device),
         ("Avo-Operator", entry.operator),
@@ -164,6 +176,14 @@ def _trailers(entry: Entry, population: str, record: str) -> list[tuple[str, str
         ("Avo-Evaluation", record),
     ]
     return clean(pairs)
+
+
+def _crossed_trailers(entry: Entry) -> list[tuple[str, str]]:
+    if entry.crossed is None:
+        return []
+    keys = ("Avo-Gain-First", "Avo-Gain-Second", "Avo-Gain-Both")
+    stated = (f"{number(gain.value)} {interval(gain)}" for gain in entry.crossed.gains["all"])
+    return [("Avo-Ancestor", entry.crossed.ancestor), *zip(keys, stated, strict=True)]
 
 
 def score_trailers(evaluation: Evaluation) -> list[tuple[str, str]]:

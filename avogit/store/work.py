@@ -38,6 +38,7 @@ def add_work(new: NewObjects, item: WorkInHand, population: str, time_s: int) ->
         "plan": plan_to_json(item.plan),
         "usage": usage_to_json(item.usage),
         "violations": list(item.violations),
+        "second_parent": item.second_parent,
         "attachments": names,
     }
     entries = {
@@ -68,6 +69,7 @@ def read_work(repo: Repository, tip: str) -> WorkInHand | None:
             plan=plan_from_json(document["plan"]),
             usage=usage_from_json(document["usage"]),
             violations=tuple(document["violations"]),
+            second_parent=document.get("second_parent", ""),
             attachments={n: item[2] for n, item in zip(names, found, strict=True) if item},
         )
     except (KeyError, TypeError) as error:

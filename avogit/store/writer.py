@@ -195,5 +195,6 @@ def _payload(entry: Entry) -> dict[str, object]:
         "generation": entry.generation,
         "plan": work.plan_to_json(plan),
         "usage": work.usage_to_json(usage),
+        "crossed": documents.crossed_to_json(entry.crossed),
         "evaluation": documents.evaluation_to_json(entry.evaluation),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avogit.config import Config
-from avogit.operators import Context
+from avogit.operators import Context, Merged
 from avogit.records import (
     PARENT,
     Candidate,
@@ -128,6 +128,10 @@ def never_judge(
     raise AssertionError("this operator evaluates no drafts")
 
 
+def never_merge(first: str, second: str) -> Merged:
+    raise AssertionError("this operator merges nothing")
+
+
 def sample_context(
     workdir: Path,
     history: History,
@@ -138,6 +142,8 @@ def sample_context(
     evaluate: Judge = never_judge,
     progress: Callable[[str], None] = lambda text: None,
     rng_seed: int = 0,
+    merge: Callable[[str, str], Merged] = never_merge,
+    partner: Candidate | None = None,
 ) -> Context:
     lineage = history.lineage()
     parent = parent or lineage.incumbent()
@@ -154,7 +160,9 @@ def sample_context(
         evaluate=evaluate,
         read_files=history.read,
         progress=progress,
+        merge=merge,
         command=command,
+        partner=partner,
     )
 
 

@@ -25,7 +25,7 @@ def test_an_unknown_operator_is_a_usage_error_that_lists_them() -> None:
         load_operator("genius")
 
 
-@pytest.mark.parametrize("name", ["tune", "command"])
+@pytest.mark.parametrize("name", ["tune", "command", "cross"])
 def test_only_the_agent_imports_openai(name: str) -> None:
     program = (
         "import sys; from avogit.operators import load_operator;"

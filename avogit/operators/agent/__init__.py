@@ -68,6 +68,7 @@ def _first_messages(session: Session) -> list[dict[str, str]]:
         file_list=list_files(session, {}),
         newest_lines=log_lines(newest(context.lineage, 8)),
         best_lines=log_lines(best(context.lineage, 5)),
+        assignment=context.assignment,
     )
     return [{"role": "system", "content": system}, {"role": "user", "content": task}]
 
