@@ -22,6 +22,7 @@ DOORS = {
     "click": "cli",
     "matplotlib": "report",
     "jinja2": "operators",
+    "mcp": "commands.mcp",
 }
 # Higher may import lower, never the other way round.
 LAYERS = (

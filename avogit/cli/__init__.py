@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from avogit import __version__
-from avogit.cli import care, evolve, guide, hook, manual, measure, read, review, share, view
+from avogit.cli import care, evolve, guide, hook, manual, mcp, measure, read, review, share, view
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = (
@@ -31,6 +31,7 @@ _COMMANDS = (
     manual.submit,
     share.sync,
     *review.COMMANDS,
+    mcp.mcp,
     care.prune,
     care.restore,
     care.fsck,

@@ -26,6 +26,7 @@ OPERATORS: dict[str, str] = {
     "agent": "avogit.operators.agent:vary",
     "command": "avogit.operators.command:vary",
     "cross": "avogit.operators.cross:vary",
+    "mcp": "avogit.operators.mcp:vary",  # driven by `avogit mcp`
 }
 
 

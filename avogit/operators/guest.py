@@ -158,8 +158,19 @@ class Guest:
             return ""
 
 
-def welcome(context: Context, redaction: Redaction, leaves: Collection[str] = ()) -> Guest:
-    """Write the workspace with its instructions. `leaves`: globs of files to overlook."""
+def welcome(
+    context: Context,
+    redaction: Redaction,
+    *,
+    leaves: Collection[str] = (),
+    more: Collection[str] = (),
+    has_command: bool = True,
+) -> Guest:
+    """Write the workspace with its instructions.
+
+    `leaves`: globs of files to overlook; `more`: tools beside the usual; `has_command`: whether
+    it finds an `avogit` in its workspace, or calls the tools by their names.
+    """
     limits = context.config.command
     agent = replace(context.config.agent, max_evaluations=limits.max_evaluations)
     metered = replace(
@@ -167,10 +178,15 @@ def welcome(context: Context, redaction: Redaction, leaves: Collection[str] = ()
         config=replace(context.config, agent=agent),
         evaluate=_Meter(context, redaction),
     )
-    notes = {INSTRUCTIONS: _instructions(context).encode()}
+    notes = {INSTRUCTIONS: _instructions(context, has_command).encode()}
     session = Session(metered, redaction, notes, (*_OWN_FILES, *leaves))
-    offered = [tool for tool in tool_list() if tool["function"]["name"] in _OFFERED]
-    return Guest(session, redaction, offered)
+    return Guest(session, redaction, offered_tools(more))
+
+
+def offered_tools(more: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The tools that a guest may call, in the API's form."""
+    names = (*_OFFERED, *more)
+    return [tool for tool in tool_list() if tool["function"]["name"] in names]
 
 
 def refuse_secrets(files: Mapping[str, bytes], redaction: Redaction) -> None:
@@ -181,7 +197,7 @@ def refuse_secrets(files: Mapping[str, bytes], redaction: Redaction) -> None:
             raise Refused(f"{name} holds the value of {secret}: a secret is never committed")
 
 
-def _instructions(context: Context) -> str:
+def _instructions(context: Context, has_command: bool) -> str:
     task = context.task
     trusted = [name for name in task.files if not task.is_editable(name)]
     limits = context.config.command
@@ -195,6 +211,7 @@ def _instructions(context: Context) -> str:
         parent_score=score_text(context.parent),
         best_lines=log_lines(best(context.lineage, 10)),
         newest_lines=log_lines(newest(context.lineage, 10)),
+        has_command=has_command,
         message_file=MESSAGE,
         plan_file=PLAN,
         max_evaluations=limits.max_evaluations,

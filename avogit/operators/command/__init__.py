@@ -38,7 +38,7 @@ def vary(context: Context) -> Proposal | NoProposal:
     rooms = make_rooms(context.workdir, WORKSPACE)
     copied = copy_home(rooms, preset.home, Path.home())
     redaction = Redaction(os.environ, **copied)
-    guest = welcome(context, redaction, preset.leaves)
+    guest = welcome(context, redaction, leaves=preset.leaves)
     ended, sandbox = _run(context, guest, rooms, words, preset)
     transcript = redaction.text(ended.output)
     usage = usage_told(transcript)
