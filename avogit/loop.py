@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from avogit.records import Lineage, Ratio
 from avogit.session import Session
 from avogit.step import StepResult, take_step
 
 # An operator that fails this often in a row will not help itself.
 FAILURES_IN_A_ROW = 3
+DIED = "worker-died"  # the outcome of a step whose process was killed
 _ENDS_RUN = ("exhausted", "no-tunables", "auth-refused", "request-refused", "unreachable")
 
 
@@ -26,6 +29,7 @@ class Limits:
     steps: int | None = None
     seconds: float | None = None
     stop_file: Path | None = None
+    stop_request: Path | None = None  # where `avogit stop` asks this very run to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,29 @@ class RunResult:
     steps: tuple[StepResult, ...]
     ended: str
     seconds: float
+    workers: int = 1
+    device_busy_s: float = 0.0  # of `seconds`, how long the device measured
 
 
 @dataclass(slots=True)
 class Course:
-    """A run under way: what it may still begin, and why it ends. All its workers share one."""
+    """A run under way: what it came to, what it may still begin, and why it ends.
+
+    All workers of a run share one.
+    """
 
     limits: Limits
     workers: int = 1
+    busy_s: Callable[[], float] = float  # how long the device has measured so far
     done: list[StepResult] = field(default_factory=list)
     begun: int = 0
+    lines: int = 0
+    best: Ratio | None = None
     _started: float = field(default_factory=time.monotonic)
+    _busy_before_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._busy_before_s = self.busy_s()
 
     def begin(self) -> bool:
         """Whether one more step may begin; it counts from now on, whatever becomes of it."""
@@ -55,12 +71,46 @@ class Course:
         self.begun += 1
         return True
 
+    def enter(self, result: StepResult, lineage: Lineage) -> None:
+        """Take in what a step came to, and what the lineage is with it."""
+        self.done.append(result)
+        live = lineage.live()
+        self.lines, self.best = len(live), live[0].score if live else None
+
     def elapsed_s(self) -> float:
+        """Since the run began."""
         return time.monotonic() - self._started
+
+    def device_busy_s(self) -> float:
+        """How long the device has measured since the run began."""
+        return self.busy_s() - self._busy_before_s
 
     def ended(self) -> str | None:
         """Why no step begins any more; None while there is no reason."""
         return _ended(self.limits, self.done, self.elapsed_s(), FAILURES_IN_A_ROW * self.workers)
+
+    def result(self) -> RunResult:
+        """What the run came to."""
+        return RunResult(
+            tuple(self.done),
+            self.ended() or "",
+            self.elapsed_s(),
+            self.workers,
+            self.device_busy_s(),
+        )
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes. Called from several threads, `stepped` from one at a time."""
+
+    def begins(self, course: Course, /) -> None:
+        """The run begins; `course` may be read at any time from now on."""
+
+    def said(self, worker: int, text: str, /) -> None:
+        """What a worker (1, 2, ...) is at."""
+
+    def stepped(self, course: Course, worker: int, result: StepResult, /) -> None:
+        """A step ended; it is the last one of `course.done`."""
 
 
 def run_steps(
@@ -69,18 +119,21 @@ def run_steps(
     limits: Limits,
     *,
     command: str | None = None,
-    on_step: Callable[[int, StepResult], None],
+    watcher: Watcher,
 ) -> RunResult:
-    """Steps until a limit is met; `on_step` hears of each as it ends."""
-    course = Course(limits)
+    """Steps until a limit is met; `watcher` hears of each as it ends."""
+    course = Course(limits, busy_s=session.evaluator.slot.busy_s)
+    watcher.begins(course)
     while course.begin():
         result = take_step(session, operator, command)
-        course.done.append(result)
-        on_step(len(course.done), result)
-    return RunResult(tuple(course.done), course.ended() or "", course.elapsed_s())
+        course.enter(result, session.lineage())
+        watcher.stepped(course, 1, result)
+    return course.result()
 
 
 def _ended(limits: Limits, done: list[StepResult], elapsed_s: float, failures: int) -> str | None:
+    if limits.stop_request is not None and limits.stop_request.exists():
+        return "`avogit stop` asked for it"
     if limits.stop_file is not None and limits.stop_file.exists():
         return f"the stop file {limits.stop_file} exists"
     if limits.steps is not None and len(done) >= limits.steps:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 PACKAGE = Path(__file__).resolve().parent
 _SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
@@ -35,6 +36,15 @@ def program(module: str, *arguments: str, bare: bool) -> list[str]:
     """The command that runs `module.main(arguments)`; bare: without site packages."""
     flags = ["-I", "-S"] if bare else []
     return [sys.executable, *flags, "-c", _START, str(PACKAGE), module, *arguments]
+
+
+def claim_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Keep stdin and stdout for frames alone; what trusted code prints goes to stderr."""
+    orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    return orders, answers
 
 
 def libc_call(number: int, *arguments: int) -> int:

@@ -8,12 +8,10 @@ parent. No code of a candidate is ever loaded here.
 from __future__ import annotations
 
 import gc
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import BinaryIO
 
 import torch
 
@@ -23,7 +21,7 @@ from avogit.bench.problem import ProblemError
 from avogit.bench.protocol import Defences, Hello, Order, Progress, Report, TaskSpec, receive, send
 from avogit.bench.rig import Rig, Seeds
 from avogit.bench.timing import Timing
-from avogit.processes import die_with_parent, exit_if_orphaned
+from avogit.processes import claim_streams, die_with_parent, exit_if_orphaned
 from avogit.records import BASELINE, CANDIDATE, Verdict
 
 _OVERHEAD_CALLS = 15
@@ -33,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     """Serve orders from stdin until it ends."""
     die_with_parent()
     exit_if_orphaned(int(argv[0]))
-    orders, answers = _claim_streams()
+    orders, answers = claim_streams()
     torch.set_num_threads(1)
     gc.disable()
     try:
@@ -137,12 +135,3 @@ def _blame(failure: KernelFailed) -> tuple[Verdict, str, str]:
         return finding.verdict, finding.reason, finding.detail
     reason = "baseline-failed" if failure.arm == BASELINE else "rival-failed"
     return Verdict.UNMEASURED, reason, f"{failure.arm}: {finding.reason}: {finding.detail}"
-
-
-def _claim_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Keep the two streams to avogit; what trusted code prints goes to stderr."""
-    orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    return orders, answers

@@ -7,10 +7,13 @@ to the programs. Imports no torch: every process uses it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import enum
 import functools
 import json
 import struct
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -206,8 +209,14 @@ def decode(data: bytes, *kinds: type[Any]) -> Any:
 
 
 def _parse(kind: Any, value: Any) -> Any:
-    """A value of a type: dataclass, tuple of one type, mapping from str, or scalar."""
+    """A value of a type: dataclass, tuple of one type, mapping from str, union, or scalar."""
     origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _parse_one_of(typing.get_args(kind), value)
+    if kind is object:
+        return value
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _parse_member(kind, value)
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return _parse_fields(kind, value)
     if origin is tuple and isinstance(value, list):
@@ -223,6 +232,20 @@ def _parse(kind: Any, value: Any) -> Any:
     raise ProtocolError(f"expected {kind}, found {str(value)[:80]!r}")
 
 
+def _parse_one_of(kinds: tuple[Any, ...], value: Any) -> Any:
+    for kind in kinds:
+        with contextlib.suppress(ProtocolError):
+            return _parse(kind, value)
+    raise ProtocolError(f"expected one of {kinds}, found {str(value)[:80]!r}")
+
+
+def _parse_member(kind: type[enum.Enum], value: Any) -> enum.Enum:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
+
+
 @functools.cache
 def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
@@ -236,5 +259,5 @@ def _parse_fields(kind: Any, document: Mapping[str, Any]) -> Any:
     values = {name: _parse(hints[name], value) for name, value in document.items()}
     try:
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ProtocolError(str(error)) from error

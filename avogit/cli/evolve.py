@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from avogit.cli.options import command_option, emit, json_option, operator_option, progress_line
-
-if TYPE_CHECKING:
-    from avogit.step import StepResult
+from avogit.cli.options import (
+    board,
+    command_option,
+    emit,
+    json_option,
+    operator_option,
+    progress_line,
+)
 
 
 @click.command()
@@ -61,6 +64,13 @@ def step(path: Path, operator: str | None, command: str | None, as_json: bool) -
     type=click.Path(path_type=Path),
     help="Stop when this file appears; default: `stop` in the git directory's avogit folder.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Steps at once; the device measures one candidate at a time.",
+)
 @click.option("--confirm/--no-confirm", default=True, help="Confirm the best at the end.")
 @json_option
 @click.pass_obj
@@ -71,6 +81,7 @@ def run(
     steps: int | None,
     minutes: float | None,
     stop_file: Path | None,
+    workers: int,
     confirm: bool,
     as_json: bool,
 ) -> None:
@@ -80,14 +91,6 @@ def run(
 
     limits = Limits(steps, None if minutes is None else minutes * 60, stop_file)
     chosen = operator or (command and "command")
-    with progress_line() as progress:
-
-        def on_step(number: int, result: StepResult) -> None:
-            progress.clear()
-            if not as_json:
-                from avogit.report.text import step_line
-
-                click.echo(step_line(number, result))
-
-        ran = verb.run(path, chosen, command, limits, confirm, progress, on_step)
+    with board(as_json) as watcher:
+        ran = verb.run(path, chosen, command, limits, workers, confirm, watcher, watcher)
     emit(ran, as_json, "text.run_text")

@@ -44,3 +44,10 @@ def progress_line() -> Any:
     from avogit.report import Progress
 
     return Progress()
+
+
+def board(as_json: bool) -> Any:
+    """How a run goes: a board on a terminal, a line for each step on stdout."""
+    from avogit.report.board import Board
+
+    return Board(as_json)

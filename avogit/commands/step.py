@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avogit import store
 from avogit.confirm import Confirmation, confirm
 from avogit.errors import AvogitError
-from avogit.loop import Limits, RunResult, run_steps
+from avogit.loop import Limits, RunResult, Watcher, run_steps
 from avogit.records import Candidate
 from avogit.session import Progress, Session, open_session
 from avogit.step import StepResult, seed_population, take_step
+from avogit.workers import run_workers
 
 STOP_FILE = "stop"
 
@@ -58,17 +58,20 @@ def run(
     operator: str | None,
     command: str | None,
     limits: Limits,
+    workers: int,
     confirm_best: bool,
     progress: Progress,
-    on_step: Callable[[int, StepResult], None],
+    watcher: Watcher,
 ) -> Ran:
     """Take steps until a limit is met, then confirm the incumbent."""
     with open_session(path, progress) as session:
         _seeded_or_new(session)
         limits = _with_stop_file(limits, session.repo)
-        result = run_steps(
-            session, operator or session.config.operator, limits, command=command, on_step=on_step
-        )
+        chosen = operator or session.config.operator
+        if workers == 1:
+            result = run_steps(session, chosen, limits, command=command, watcher=watcher)
+        else:
+            result = run_workers(session, chosen, limits, workers, command=command, watcher=watcher)
         confirmation = _confirm_incumbent(session) if confirm_best else None
         return Ran(session.population, result, confirmation)
 
@@ -99,7 +102,7 @@ def _seeded_or_new(session: Session) -> None:
 def _with_stop_file(limits: Limits, repo: store.Repository) -> Limits:
     if limits.stop_file is not None:
         return limits
-    return Limits(limits.steps, limits.seconds, repo.state_dir / STOP_FILE)
+    return replace(limits, stop_file=repo.state_dir / STOP_FILE)
 
 
 def _confirm_incumbent(session: Session) -> Confirmation | None:

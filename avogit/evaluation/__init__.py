@@ -3,6 +3,7 @@
 Leaves everything that needs torch, a clock or an answer to `bench`.
 """
 
+from avogit.evaluation.client import OracleDied
 from avogit.evaluation.device import device_class
 from avogit.evaluation.evaluator import Evaluator, Source, evaluator_version
 from avogit.evaluation.results import cross_gains
@@ -12,6 +13,7 @@ __all__ = [
     "DeviceSlot",
     "Evaluator",
     "Judged",
+    "OracleDied",
     "Slot",
     "Source",
     "cross_gains",

@@ -78,7 +78,7 @@ class Evaluator:
         self._confidence = confidence
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
-        self._slot = slot or DeviceSlot(task.path, lambda: task_spec(task, state_dir))
+        self.slot: Slot = slot or DeviceSlot(task.path, lambda: task_spec(task, state_dir))
 
     def __enter__(self) -> Evaluator:
         return self
@@ -97,7 +97,7 @@ class Evaluator:
 
     def close(self) -> None:
         """End the oracle and all that it started."""
-        self._slot.close()
+        self.slot.close()
 
     def evaluate(
         self,
@@ -151,7 +151,7 @@ class Evaluator:
             library_dirs=built.library_dirs,
             defences=self.defences,
         )
-        judged = self._slot.judge(order, self._progress)
+        judged = self.slot.judge(order, self._progress)
         report = judged.report
         stages |= report.stages_s
         beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all

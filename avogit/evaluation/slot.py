@@ -36,23 +36,30 @@ class Slot(Protocol):
     def judge(self, order: Order, progress: Say, /) -> Judged:
         """Wait for the device, then have the order carried out."""
 
+    def busy_s(self) -> float:
+        """How long orders took so far, the one under way included."""
+
     def close(self) -> None:
-        """End what was started for it."""
+        """End what was started for it; an order under way fails."""
 
 
 class DeviceSlot:
     """The slot of this machine's device. Threads may share it; the device's lock orders them."""
 
     def __init__(self, task: str, spec: Callable[[], TaskSpec]) -> None:
-        self.busy_s = 0.0  # so far: the oracle at work on an order
         self._task = task
         self._spec = spec
         self._oracle: Oracle | None = None
         self._starting = threading.Lock()
+        self._closed = False
+        self._busy_s = 0.0
+        self._busy_since: float | None = None
 
     def start(self, progress: Say) -> Oracle:
         """The warm oracle; started where there is none. Needs no device: it measures nothing."""
         with self._starting:
+            if self._closed:
+                raise AvogitError(f"measuring {self._task} was ended")
             if self._oracle is None:
                 progress("starting the oracle")
                 self._oracle = Oracle(self._spec())
@@ -75,7 +82,15 @@ class DeviceSlot:
                     ) from death
         raise AssertionError("unreachable")
 
+    def busy_s(self) -> float:
+        since = self._busy_since
+        return self._busy_s + (time.monotonic() - since if since is not None else 0.0)
+
     def close(self) -> None:
+        self._closed = True
+        self._end_oracle()
+
+    def _end_oracle(self) -> None:
         with self._starting:
             if self._oracle is not None:
                 self._oracle.close()
@@ -83,14 +98,14 @@ class DeviceSlot:
 
     def _carry_out(self, order: Order, progress: Say, starting_s: float) -> Judged:
         """Called with the device held. The oracle is asked for here: others may have closed it."""
-        begun = time.monotonic()
         oracle = self.start(progress)
+        self._busy_since = begun = time.monotonic()
         try:
             report = oracle.judge(order, progress)
         except OracleDied:
-            self.close()
+            self._end_oracle()
             raise
         finally:
             held_s = time.monotonic() - begun
-            self.busy_s += held_s
+            self._busy_s, self._busy_since = self._busy_s + held_s, None
         return Judged(report, oracle.baseline, starting_s + held_s)

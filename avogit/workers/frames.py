@@ -1,0 +1,43 @@
+"""What a run and its workers say to each other, beside `Order`, `Judged` and `Progress`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from avogit.step import StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first frame to a worker: what all its steps are about."""
+
+    directory: str
+    base: str  # the commit that the task is read from
+    operator: str
+    command: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Take one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What the step came to; nothing is retired yet."""
+
+    result: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The user or their machine must act: the text says how. The run ends with it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """What no step should meet; the run ends with it."""
+
+    trace: str

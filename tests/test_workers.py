@@ -1,0 +1,165 @@
+"""`avogit run --workers`: several steps at once, and what becomes of one whose worker dies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import AVOGIT
+from test_kill import alive, descendants
+
+from avogit.bench.protocol import decode, encode
+from avogit.evaluation.device import device_lock
+from avogit.records import Candidate, Evaluation, Ratio, Status, Verdict, WorkloadTiming
+from avogit.step import StepResult
+from avogit.workers.frames import Grown
+
+
+@pytest.fixture
+def quick(seeded: Path, git) -> Path:
+    """A population whose evaluations take a second, and a program that edits its kernel."""
+    config = (seeded / "avogit.yaml").read_text()
+    short = config.replace("budget_s: 2, fresh_s: 1", "budget_s: 1, fresh_s: 1")
+    (seeded / "avogit.yaml").write_text(short)
+    git(seeded, "commit", "-q", "-am", "Shorter still")
+    (seeded.parent / "edit").write_text('#!/bin/sh\necho "// $$ $(date +%N)" >> kernel.cpp\n')
+    (seeded.parent / "edit").chmod(0o755)
+    return seeded
+
+
+def run_words(quick: Path, *more: str) -> list[str]:
+    return ["run", "--workers", "2", "--command", f"'{quick.parent}/edit'", "--no-confirm", *more]
+
+
+@contextlib.contextmanager
+def running(directory: Path, words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`avogit` at work; gone at the end whatever the test finds."""
+    out = subprocess.PIPE
+    with subprocess.Popen([AVOGIT, *words], cwd=directory, stdout=out, stderr=out) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def worker_pids(process: subprocess.Popen[bytes]) -> list[int]:
+    found = []
+    for pid in descendants(process.pid):
+        with contextlib.suppress(OSError):
+            if b"avogit.workers.program" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def in_hand(git, repository: Path) -> int:
+    refs = git(repository, "for-each-ref", "--format=%(contents:subject)", "refs/avo/wip/")
+    return refs.count("avogit has in hand")
+
+
+def until(condition, timeout_s: float = 30) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
+def gone(pids: list[int]) -> None:
+    until(lambda: not any(alive(pid) for pid in pids), 5)
+
+
+def test_two_workers_take_as_many_steps_as_asked(quick: Path, git, avogit) -> None:
+    done = avogit(quick, *run_words(quick, "--steps", "3", "--json"))
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)["run"]
+    assert (len(run["steps"]), run["workers"]) == (3, 2)
+    made = {step["candidate"]["oid"] for step in run["steps"]}
+    assert len(made) == 3
+    assert 0 < run["device_busy_s"] <= run["seconds"]
+    chains = git(quick, "for-each-ref", "--format=%(refname)", "refs/avo/tried/").splitlines()
+    writers = [chain.rpartition("-")[2] for chain in chains]
+    assert sorted(writers) == ["0", "0", "1"], "the seed's, and one for each worker"
+    tried = git(quick, "log", "--format=%s", "--first-parent", *chains).count("avogit tried ")
+    assert tried == 1 + 3, "the seed and three steps, no more"
+    assert avogit(quick, "fsck").returncode == 0
+
+
+def test_a_killed_worker_costs_its_step_and_no_more(quick: Path, git, avogit) -> None:
+    with running(quick, run_words(quick, "--steps", "3", "--json")) as process:
+        until(lambda: in_hand(git, quick) > 0)
+        until(lambda: len(worker_pids(process)) == 2)
+        below = descendants(process.pid)
+        os.kill(worker_pids(process)[0], signal.SIGKILL)
+        out, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error.decode()
+    steps = json.loads(out)["run"]["steps"]
+    outcomes = [step["outcome"] for step in steps]
+    assert (len(steps), outcomes.count("worker-died")) == (3, 1)
+    assert b"worker" in error
+    assert b"SIGKILL" in error
+    gone(below)
+    done = avogit(quick, *run_words(quick, "--steps", "1", "--json"))
+    assert done.returncode == 0, done.stderr
+    assert in_hand(git, quick) == 0, "what the dead worker had in hand was taken up"
+    assert avogit(quick, "fsck").returncode == 0
+
+
+def test_ctrl_c_ends_workers_and_keeps_what_they_had_in_hand(quick: Path, git, avogit) -> None:
+    with running(quick, run_words(quick)) as process:
+        until(lambda: in_hand(git, quick) > 0)
+        below = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+    assert (process.returncode, len(error.decode().strip().splitlines())) == (130, 1), error
+    gone(below)
+    left = in_hand(git, quick)
+    done = avogit(quick, *run_words(quick, "--steps", str(left + 1), "--json"))
+    assert done.returncode == 0, done.stderr
+    resumed = [step["resumed"] for step in json.loads(done.stdout)["run"]["steps"]]
+    assert resumed.count(True) == left
+    assert avogit(quick, "fsck").returncode == 0
+
+
+def test_whoever_lets_the_device_go_waits_behind_those_who_wait() -> None:
+    order: list[str] = []
+    held = threading.Event()
+
+    def measure(name: str, times: int) -> None:
+        for _ in range(times):
+            with device_lock(lambda _: None):
+                order.append(name)
+                held.set()
+                time.sleep(0.1)
+
+    greedy = threading.Thread(target=measure, args=("greedy", 4))
+    greedy.start()
+    held.wait()
+    patient = threading.Thread(target=measure, args=("patient", 1))
+    patient.start()
+    greedy.join()
+    patient.join()
+    assert order.index("patient") <= 2
+
+
+def test_a_step_travels_whole_between_processes() -> None:
+    ratio = Ratio(1.1, 1.0, 1.2)
+    timing = WorkloadTiming("small", {"candidate": 3.0}, {"baseline": ratio})
+    found = Evaluation(
+        Verdict.PASSED, "t" * 40, workloads=(timing,), score=ratio, raw={"blocks": [[1, "x"], {}]}
+    )
+    made = Candidate(
+        oid="c" * 40, tree="t" * 40, parents=("p" * 40,), time_s=1, subject="s", population="p",
+        status=Status.ACCEPTED, verdict=Verdict.PASSED, measured_tree="t" * 40, score=None,
+        workload_scores={}, operator="tune", generation=1, trailers={"Avo-Score": "1.1"},
+    )  # fmt: skip
+    whole = Grown(StepResult("accepted", "why", "tune", made, found, "p" * 40))
+    assert decode(encode(whole), Grown) == whole
+    bare = Grown(StepResult("exhausted", "all tried", "tune"))
+    assert decode(encode(bare), Grown) == bare
