@@ -107,7 +107,7 @@ class Watcher(Protocol):
         """The run begins; `course` may be read at any time from now on."""
 
     def said(self, worker: int, text: str, /) -> None:
-        """What a worker (1, 2, ...) is at."""
+        """What a worker (1, 2, ...) is at, or the run itself (0); no text: at nothing."""
 
     def stepped(self, course: Course, worker: int, result: StepResult, /) -> None:
         """A step ended; it is the last one of `course.done`."""

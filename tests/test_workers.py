@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import threading
@@ -125,6 +127,35 @@ def test_ctrl_c_ends_workers_and_keeps_what_they_had_in_hand(quick: Path, git, a
     resumed = [step["resumed"] for step in json.loads(done.stdout)["run"]["steps"]]
     assert resumed.count(True) == left
     assert avogit(quick, "fsck").returncode == 0
+
+
+def test_a_board_on_a_terminal_and_a_stop_from_another(quick: Path, git, avogit) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([AVOGIT, *run_words(quick)], cwd=quick, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        shown = read_terminal(ours, until_seen=b"timing block")
+        done = avogit(quick, "stop", "--wait")
+        shown += read_terminal(ours)
+    os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", shown.decode())
+    assert "has ended" in done.stdout, done.stderr
+    assert "device " in text
+    assert " % busy" in text
+    assert re.search(r"^ +1  \S.* +2  \S", text, re.MULTILINE | re.DOTALL), "a row for each worker"
+    assert re.search(r"^ +1  (rejected|accepted) ", text, re.MULTILINE), "a step's line lasts"
+    assert "ended because `avogit stop` asked for it" in text
+    assert "no run is at work" in avogit(quick, "stop").stdout
+    assert json.loads(avogit(quick, "stop", "--json").stdout) == {"runs": [], "ended": False}
+    assert in_hand(git, quick) == 0
+
+
+def read_terminal(terminal: int, until_seen: bytes = b"\0never") -> bytes:
+    """What was written to a terminal, up to some bytes or its end."""
+    found = b""
+    with contextlib.suppress(OSError):  # the other side is closed
+        while until_seen not in found and (data := os.read(terminal, 65536)):
+            found += data
+    return found
 
 
 def test_whoever_lets_the_device_go_waits_behind_those_who_wait() -> None:

@@ -12,7 +12,20 @@ from pathlib import Path
 import click
 
 from avogit import __version__
-from avogit.cli import care, evolve, guide, hook, manual, mcp, measure, read, review, share, view
+from avogit.cli import (
+    care,
+    evolve,
+    guide,
+    hook,
+    manual,
+    mcp,
+    measure,
+    read,
+    review,
+    share,
+    stop,
+    view,
+)
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = (
@@ -20,6 +33,7 @@ _COMMANDS = (
     evolve.seed,
     evolve.step,
     evolve.run,
+    stop.stop,
     read.log,
     view.tree,
     view.plot,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,9 +65,12 @@ def run(
     watcher: Watcher,
 ) -> Ran:
     """Take steps until a limit is met, then confirm the incumbent."""
-    with open_session(path, progress) as session:
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(open_session(path, progress))
+        lease = stack.enter_context(store.run_lease(session.repo, session.population))
         _seeded_or_new(session)
-        limits = _with_stop_file(limits, session.repo)
+        stop_file = limits.stop_file or session.repo.state_dir / STOP_FILE
+        limits = replace(limits, stop_file=stop_file, stop_request=lease.request)
         chosen = operator or session.config.operator
         if workers == 1:
             result = run_steps(session, chosen, limits, command=command, watcher=watcher)
@@ -97,12 +101,6 @@ def _seeded_or_new(session: Session) -> None:
             f"compare: `avogit seed` founds {session.population} from your HEAD, "
             "`avogit seed --from REV` from a candidate"
         )
-
-
-def _with_stop_file(limits: Limits, repo: store.Repository) -> Limits:
-    if limits.stop_file is not None:
-        return limits
-    return replace(limits, stop_file=repo.state_dir / STOP_FILE)
 
 
 def _confirm_incumbent(session: Session) -> Confirmation | None:

@@ -51,8 +51,11 @@ class Board:
         self._doing.clear()
 
     def said(self, worker: int, text: str, /) -> None:
-        """Show what a worker is at."""
-        self._doing[worker] = (text, time.monotonic())
+        """Show what a worker is at; nothing, where there is no text."""
+        if text:
+            self._doing[worker] = (text, time.monotonic())
+        else:
+            self._doing.pop(worker, None)
 
     def stepped(self, course: Course, worker: int, result: StepResult, /) -> None:
         """Print a step's line above the board."""
@@ -73,7 +76,7 @@ class Board:
     def rows(self) -> list[str]:
         """The board, a line each: the run, then its workers."""
         head = [course_text(self._course)] if self._course is not None else []
-        doing = sorted(self._doing.items())
+        doing = sorted(dict(self._doing).items())
         return head + [_doing_text(worker, *what) for worker, what in doing]
 
 

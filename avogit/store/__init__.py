@@ -21,6 +21,7 @@ from avogit.store.remotes import choose_remote, missing_refs_hint
 from avogit.store.repository import Repository, open_repository
 from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
 from avogit.store.rows import versus_parent
+from avogit.store.runs import RunAtWork, run_lease, runs_at_work
 from avogit.store.sync import Exchange, exchange
 from avogit.store.trees import folder_files, tree_violations, with_files
 from avogit.store.user import (
@@ -42,6 +43,7 @@ __all__ = [
     "Merge",
     "Problem",
     "Repository",
+    "RunAtWork",
     "WorkInHand",
     "Writer",
     "add_base",
@@ -80,6 +82,8 @@ __all__ = [
     "resolve",
     "restore",
     "retire",
+    "run_lease",
+    "runs_at_work",
     "set_reading_aids",
     "staged_files",
     "stale_locks",

@@ -67,7 +67,9 @@ def writer_lock(repo: Repository, population: str, number: int) -> int | None:
 
 def held(repo: Repository) -> list[Path]:
     """The lease and lock files that some process holds now."""
-    paths = [*sorted((repo.state_dir / "leases").glob("*/*.lease")), repo.state_dir / "pruner.lock"]
+    state = repo.state_dir
+    paths = [*sorted(state.glob("leases/*/*.lease")), *sorted(state.glob("runs/*.lease"))]
+    paths.append(state / "pruner.lock")
     found = []
     for path in paths:
         if path.exists():

@@ -70,6 +70,7 @@ class _Pool:
         if isinstance(slot, DeviceSlot):
             with contextlib.suppress(OracleDied):  # told by the first order, which meets it again
                 slot.start(self._session.progress)
+            self._watcher.said(0, "")
 
     def _attend(self, number: int) -> None:
         """A thread's whole life: one step of its worker after another."""
