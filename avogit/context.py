@@ -44,7 +44,7 @@ def make_context(
         progress=session.progress,
         merge=_merger(session),
         command=command,
-        in_hand=tuple(session.source(tree).files for tree in writer.trees_in_hand()),
+        in_hand=tuple(session.source(tree).files for tree in writer.seen_in_hand),
         partner=partner,
     )
 

@@ -50,6 +50,7 @@ class Session:
     base: str  # the user's commit that the task was read from
     evaluator: evaluation.Evaluator
     progress: Progress = field(default=silent)
+    founded: bool = False  # the population was seen to have its seed
     measuring_s: float = 0.0  # so far: compiling, checking and timing, of all evaluations
 
     def evaluate(

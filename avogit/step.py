@@ -87,7 +87,8 @@ def with_pruning(session: Session, result: StepResult) -> StepResult:
 
 def found_population(session: Session) -> None:
     """Seed a population that has no seed. Of several processes that find none, one does it."""
-    if session.lineage().seed() is not None:
+    if session.founded or session.lineage().seed() is not None:
+        session.founded = True
         return
     with store.alone(session.repo, "founding"):
         if session.lineage().seed() is None:

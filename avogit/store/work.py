@@ -7,6 +7,7 @@ Owns its form: a commit on the proposal's parent whose tree holds `work.json`, t
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from avogit.errors import AvogitError
@@ -76,26 +77,25 @@ def read_work(repo: Repository, tip: str) -> WorkInHand | None:
         raise AvogitError(f"work in hand {tip[:10]} cannot be read ({error})") from error
 
 
-def unfinished_numbers(repo: Repository, population: str, host: str) -> list[int]:
-    """The numbers of this host's writers whose last work has no verdict yet."""
+def in_hand(repo: Repository, population: str) -> frozenset[str]:
+    """The wip refs of this clone's writers whose last work has no verdict yet."""
+    pattern = chain_ref("wip", population, "*")
+    out = git.line(repo.cwd, "for-each-ref", "--format=%(refname) %(contents:subject)", pattern)
+    found = (text.partition(" ") for text in out.splitlines())
+    return frozenset(ref for ref, _, subject in found if subject.startswith(_SUBJECT))
+
+
+def unfinished_numbers(wip: Collection[str], population: str, host: str) -> list[int]:
+    """Which of this host's writers those refs in hand belong to."""
     stem = chain_ref("wip", population, f"{host}-")
-    numbers = [ref[len(stem) :] for ref in _in_hand(repo, f"{stem}*")]
+    numbers = [ref[len(stem) :] for ref in wip if ref.startswith(stem)]
     return sorted(int(number) for number in numbers if number.isdigit())
 
 
-def trees_in_hand(repo: Repository, population: str, writer: str) -> frozenset[str]:
-    """The proposed trees that writers other than this one have in hand."""
-    own = chain_ref("wip", population, writer)
-    refs = [ref for ref in _in_hand(repo, chain_ref("wip", population, "*")) if ref != own]
-    found = reader.read_objects(repo, [f"{ref}:tree" for ref in refs])
+def proposed_trees(repo: Repository, wip: Collection[str]) -> frozenset[str]:
+    """The trees that are proposed under these refs."""
+    found = reader.read_objects(repo, [f"{ref}:tree" for ref in sorted(wip)])
     return frozenset(tree[0] for tree in found if tree is not None)
-
-
-def _in_hand(repo: Repository, pattern: str) -> list[str]:
-    """The wip refs whose work has no verdict yet."""
-    out = git.line(repo.cwd, "for-each-ref", "--format=%(refname) %(contents:subject)", pattern)
-    found = (text.partition(" ") for text in out.splitlines())
-    return [ref for ref, _, subject in found if subject.startswith(_SUBJECT)]
 
 
 def plan_to_json(plan: Plan | None) -> dict[str, Any] | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Status
-from avogit.store import documents, git, lineage, message, refs, rows, walk, work
+from avogit.store import documents, git, lineage, message, reader, refs, rows, walk, work
 from avogit.store.documents import make_document
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.lease import alone, writer_lock
@@ -37,6 +37,7 @@ class Writer:
     population: str
     name: str
     author: Person
+    seen_in_hand: frozenset[str]  # the trees that other writers had in hand when this one began
     _at: dict[str, str | None] = field(default_factory=dict)  # ref -> where we left it
     _last_s: int = 0
 
@@ -53,15 +54,11 @@ class Writer:
         new = NewObjects(self.repo)
         oid = work.add_work(new, item, self.population, self._now_s((item.parent,)))
         with alone(self.repo, "begin"):
-            if item.tree in self.trees_in_hand():
+            if item.tree in self._others_in_hand():
                 return False
             new.write()
             self._move([self._update("wip", oid)])
         return True
-
-    def trees_in_hand(self) -> frozenset[str]:
-        """The trees that other writers of this clone have in hand."""
-        return work.trees_in_hand(self.repo, self.population, self.name)
 
     def unfinished(self) -> WorkInHand | None:
         """What an earlier holder of this name began and never recorded."""
@@ -120,6 +117,10 @@ class Writer:
         self._last_s = max(int(time.time()), self._last_s, *times)
         return self._last_s
 
+    def _others_in_hand(self) -> frozenset[str]:
+        others = work.in_hand(self.repo, self.population) - {self._ref("wip")}
+        return work.proposed_trees(self.repo, others)
+
     def _ref(self, kind: str) -> str:
         return chain_ref(kind, self.population, self.name)
 
@@ -140,22 +141,24 @@ class Writer:
 def writer(repo: Repository, population: str) -> Iterator[Writer]:
     """A writer of this population under a lease of its own; unfinished work is taken up first."""
     host = host_name(repo)
-    number, lease = _take(repo, checked_name(population), host)
+    wip = work.in_hand(repo, checked_name(population))
+    number, lease = _take(repo, population, work.unfinished_numbers(wip, population, host))
     try:
         name = f"{host}-{number}"
         chains = [chain_ref(kind, population, name) for kind in work.CHAINS]
         clear_own_locks(repo, chains)
-        now = refs.read_refs(repo, *chains)
-        at = {ref: now.get(ref) for ref in chains}
-        last_s = max((entry.time_s for entry in walk.read_commits(repo, now.values())), default=0)
-        yield Writer(repo, population, name, _author(repo), at, last_s)
+        found = reader.read_objects(repo, chains)
+        at = {ref: tip[0] if tip else None for ref, tip in zip(chains, found, strict=True)}
+        tips = [tip for tip in at.values() if tip]
+        last_s = max((entry.time_s for entry in walk.read_commits(repo, tips)), default=0)
+        others = work.proposed_trees(repo, wip - set(chains))
+        yield Writer(repo, population, name, _author(repo), others, at, last_s)
     finally:
         os.close(lease)
 
 
-def _take(repo: Repository, population: str, host: str) -> tuple[int, int]:
+def _take(repo: Repository, population: str, left: Sequence[int]) -> tuple[int, int]:
     """A free writer's number and its lease; one that left work in hand goes first."""
-    left = work.unfinished_numbers(repo, population, host)
     for number in (*left, *range(_MAX_WRITERS)):
         lease = writer_lock(repo, population, number)
         if lease is not None:

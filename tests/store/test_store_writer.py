@@ -68,8 +68,9 @@ def test_a_tree_that_another_writer_has_in_hand_is_not_begun(repo: Repository) -
         first = seed(repo, one)
         item = work(repo, first.oid)
         assert one.begin(item)
-        assert one.trees_in_hand() == frozenset()
-        assert two.trees_in_hand() == {item.tree}
+        with store.writer(repo, POPULATION) as three:
+            assert three.seen_in_hand == {item.tree}
+        assert two.seen_in_hand == frozenset()
         assert not two.begin(item)
         assert two.unfinished() is None
         one.record(make_entry(item.tree, [item.parent], Status.REJECTED, failed(item.tree)))
