@@ -59,6 +59,7 @@ class Agent:
     timeout_s: float = 120.0  # one request
     retries: int = 4  # of a request that met a rate limit or a broken connection
     step_timeout_s: float = 3600.0
+    shell_timeout_s: float = 120.0  # one command of the `shell` tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Config:
 
     task: str  # folder relative to the root
     operator: str = "tune"  # a name in operators.OPERATORS
+    knowledge: tuple[str, ...] = ()  # folders of Markdown, beside the task's own
     seed: int = 0  # of parent choice and of `tune`'s order
     selection: Selection = field(default_factory=Selection)
     acceptance: Acceptance = field(default_factory=Acceptance)
@@ -163,6 +165,10 @@ def _default(entry: dataclasses.Field[Any]) -> Any:
 
 
 def _scalar(value: object, kind: type, where: str) -> object:
+    if kind is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if kind is tuple:
+        raise AvogitError(f"{where}: expected a list of words, found {value!r}")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):

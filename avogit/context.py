@@ -13,8 +13,10 @@ from pathlib import Path
 
 from avogit import store
 from avogit.evaluation import Source
-from avogit.operators import Context, Evaluate, Merged
-from avogit.records import Candidate, Decision, Evaluation, Lineage, Plan, Status
+from avogit.operators import Context, Evaluate, FindRepeat, Merged, Recorded
+from avogit.operators.knowledge import user_documents
+from avogit.operators.prompts import USER_TEMPLATES
+from avogit.records import Candidate, Decision, Evaluation, Lineage, Plan, Status, Verdict
 from avogit.session import Session
 
 
@@ -41,12 +43,30 @@ def make_context(
         workdir=workdir,
         evaluate=_draft_door(session, writer, lineage, operator),
         read_files=_file_reader(session),
+        build=_builder(session),
+        read_record=_record_reader(session, lineage),
+        attempts=lambda: tuple(store.attempts(session.repo, session.population)),
+        find_repeat=_repeat_finder(session, lineage),
+        knowledge=all_knowledge(session),
         progress=session.progress,
         merge=_merger(session),
         command=command,
         in_hand=tuple(session.source(tree).files for tree in writer.seen_in_hand),
         partner=partner,
+        templates=_user_templates(session),
     )
+
+
+def all_knowledge(session: Session) -> dict[str, bytes]:
+    """The task's notes as committed, and the user's as they lie in their folders."""
+    own = user_documents(session.repo.root, session.config.knowledge)
+    return {**own, **session.task.knowledge()}
+
+
+def _user_templates(session: Session) -> dict[str, str]:
+    """The user's prompts as committed: what a step was told can be found again."""
+    files = store.folder_files(session.repo, session.base, USER_TEMPLATES)
+    return {name: data.decode("utf-8", "replace") for name, data in files.items()}
 
 
 def _draft_door(
@@ -55,14 +75,22 @@ def _draft_door(
     """What an operator calls to have a draft evaluated; every draft becomes a commit."""
 
     def evaluate(
-        files: Mapping[str, bytes], subject: str, plan: Plan | None, against: str, /
+        files: Mapping[str, bytes],
+        subject: str,
+        plan: Plan | None,
+        against: str,
+        /,
+        *,
+        full: bool = False,
     ) -> Evaluation:
         rival = lineage.candidates[against]
         base = store.tree_of(session.repo, rival.oid)
         tree = store.with_files(session.repo, base, session.task.path, files)
         source = Source(tree, session.task.editable_files(files))
         rivals = session.rivals(lineage, rival)
-        evaluation = session.evaluate(source, rivals, "quick", session.config.measure.budget_s / 2)
+        budget_s = session.config.measure.budget_s
+        sample, budget_s = ("deciding", budget_s) if full else ("quick", budget_s / 2)
+        evaluation = session.evaluate(source, rivals, sample, budget_s)
         entry = session.entry(
             evaluation,
             Decision(Status.DRAFT, "a draft inside a step", "draft"),
@@ -75,6 +103,55 @@ def _draft_door(
         return evaluation
 
     return evaluate
+
+
+def _builder(session: Session) -> Callable[[Mapping[str, bytes]], str]:
+    """The compiler alone: nothing is measured, nothing is kept."""
+
+    def build(files: Mapping[str, bytes]) -> str:
+        return session.evaluator.build(Source("", session.task.editable_files(files)))
+
+    return build
+
+
+def _record_reader(session: Session, lineage: Lineage) -> Callable[[str], Recorded | None]:
+    def read_record(oid: str) -> Recorded | None:
+        name = lineage.candidates[oid].trailers.get("Avo-Evaluation", "")
+        if not name:
+            return None
+        payload = store.read_record(session.repo, session.population, name)["payload"]
+        return Recorded(
+            store.evaluation_from_json(payload["evaluation"]),
+            store.plan_from_json(payload["plan"]),
+            payload["body"],
+        )
+
+    return read_record
+
+
+def _repeat_finder(session: Session, lineage: Lineage) -> FindRepeat:
+    """Which earlier child of a parent was the same patch, and failed."""
+
+    def find_repeat(files: Mapping[str, bytes], parent: str, /) -> Candidate | None:
+        failed = [c.oid for c in lineage.candidates.values() if _came_to_nothing(c, parent)]
+        if not failed:
+            return None
+        base = store.tree_of(session.repo, parent)
+        tree = store.with_files(session.repo, base, session.task.path, files)
+        wanted = store.patch_id(session.repo, base, tree)
+        known = store.patch_ids(session.repo, failed)
+        same = [oid for oid in reversed(failed) if wanted and known.get(oid) == wanted]
+        return lineage.candidates[same[0]] if same else None
+
+    return find_repeat
+
+
+def _came_to_nothing(candidate: Candidate, parent: str) -> bool:
+    """Rejected, or a draft that failed; what the machine could not measure may be tried again."""
+    if candidate.parents != (parent,) or candidate.verdict in (None, Verdict.UNMEASURED):
+        return False
+    rejected = candidate.status is Status.REJECTED
+    return rejected or candidate.verdict is not Verdict.PASSED
 
 
 def _file_reader(session: Session) -> Callable[[str], dict[str, bytes]]:

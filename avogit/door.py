@@ -101,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("file", "read_file", "A file of another version.")
     one.add_argument("path")
     one.add_argument("--at", dest="revision", default="parent")
-    one = verb("knowledge", "knowledge", "Notes on this kernel: their names, or one of them.")
+    one = verb("search", "knowledge_search", "Find a section of the notes.")
+    one.add_argument("query")
+    one = verb("failures", "lineage_failures", "What came to nothing, and why.")
+    one.add_argument("-n", dest="count", type=int)
+    one = verb("knowledge", "knowledge_read", "Notes on this kernel: their names, or one of them.")
     one.add_argument("file", nargs="?")
     return parser

@@ -133,6 +133,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """A step that ended without a child, as its record tells it."""
+
+    name: str  # of its record, sha256:...
+    time_s: int
+    operator: str
+    parent: str  # commit id
+    outcome: str  # a name of docs/operators.md
+    detail: str
+    plan: Plan | None = None
+    tree: str = ""  # the root tree that its workspace came to; empty where nothing changed
+    summary: str = ""  # what it learned, in its own words
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """An operator's child: editable files of a parent, changed. Paths relative to the task."""
 

@@ -25,6 +25,7 @@ from avogit.records import (
     Lineage,
     Proposal,
     Status,
+    Usage,
     Verdict,
 )
 from avogit.session import Session
@@ -156,8 +157,7 @@ def _vary(
             session, writer, lineage, parent, operator, rng=rng, command=command, partner=partner
         )
         if isinstance(proposal, NoProposal):
-            writer.append("attempt", _attempt(proposal, operator, parent), proposal.attachments)
-            return StepResult(proposal.outcome, proposal.detail, operator, parent=parent.oid)
+            return _keep_attempt(session, writer, proposal, operator, parent)
         result = _consider(session, writer, lineage, proposal, operator)
         if result.outcome != _OVERTAKEN or proposal.usage is not None:
             break
@@ -193,8 +193,30 @@ def _propose(
             return vary(context)
         except KeyboardInterrupt:
             stopped = NoProposal("interrupted", "Ctrl-C, while the operator was at work")
-            writer.append("attempt", _attempt(stopped, operator, parent), {})
+            _keep_attempt(session, writer, stopped, operator, parent)
             raise
+
+
+def _keep_attempt(
+    session: Session, writer: store.Writer, found: NoProposal, operator: str, parent: Candidate
+) -> StepResult:
+    """Record what came to no child: why, at what cost, and how far it got."""
+    oid = found.parent or parent.oid
+    tree = ""
+    if found.files:
+        base = store.tree_of(session.repo, oid)
+        tree = store.with_files(session.repo, base, session.task.path, found.files)
+    payload = store.attempt_payload(
+        operator, oid, found.outcome, found.detail, found.plan, tree, found.summary
+    )
+    payload |= _cost(found.usage)
+    writer.append(store.ATTEMPT, payload, found.attachments, tree)
+    return StepResult(found.outcome, found.detail, operator, parent=oid)
+
+
+def _cost(usage: Usage | None) -> dict[str, object]:
+    tokens = {"in": usage.input_tokens, "out": usage.output_tokens} if usage else {}
+    return {"model": usage.model if usage else "", "tokens": tokens}
 
 
 def _consider(
@@ -314,18 +336,6 @@ def _refusal(work: store.WorkInHand) -> Evaluation:
     verdict = Verdict.REWARD_HACK if hack else Verdict.REFUSED
     reason = work.violations[0].split(":", 1)[0]
     return Evaluation(verdict, work.tree, reason=reason, detail="\n".join(work.violations))
-
-
-def _attempt(found: NoProposal, operator: str, parent: Candidate) -> dict[str, object]:
-    usage = found.usage
-    return {
-        "operator": operator,
-        "parent": parent.oid,
-        "outcome": found.outcome,
-        "detail": found.detail,
-        "model": usage.model if usage else "",
-        "tokens": {"in": usage.input_tokens, "out": usage.output_tokens} if usage else {},
-    }
 
 
 def _score(lineage: Lineage, oid: str) -> float | None:

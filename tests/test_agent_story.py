@@ -26,6 +26,16 @@ SLOW, FAST = "constexpr int PASSES = 8;", "constexpr int PASSES = 1;"
 KEY = "sk-planted-0123456789abcdef"
 
 
+PLAN = call(
+    "plan",
+    hypothesis="one pass suffices",
+    kind="algorithm",
+    expected_gain_pct=300,
+    difficulty="easy",
+    confidence=0.8,
+)
+
+
 @contextmanager
 def serving(script: Script) -> Iterator[tuple[ScriptedOpenAI, dict[str, str]]]:
     with ScriptedOpenAI(script) as server:
@@ -56,7 +66,7 @@ def step(avogit, directory: Path, script: Script) -> subprocess.CompletedProcess
 def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) -> None:
     script: list[Reply] = [
         call("read_file", path=KERNEL),
-        call("plan", hypothesis="one pass suffices", expected_gain_pct=300),
+        PLAN,
         call("edit_file", path=KERNEL, old=SLOW, new="constexpr int PASSES = ;"),
         call("evaluate", subject="broken on the way"),
         call("edit_file", path=KERNEL, old="constexpr int PASSES = ;", new=FAST),
@@ -85,6 +95,39 @@ def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) ->
             ["git", "-C", str(limited), "cat-file", "-p", oid], capture_output=True, check=True
         ).stdout
         assert KEY.encode() not in data
+
+
+def test_a_patch_that_failed_is_refused_with_a_pointer_to_it(limited: Path, avogit, git) -> None:
+    broken = call("edit_file", path=KERNEL, old=SLOW, new="constexpr int PASSES = ;")
+    give_up = call("give_up", reason="no more")
+    step(avogit, limited, [PLAN, broken, call("evaluate", subject="broken"), give_up])
+    (tried,) = [
+        row
+        for row in json.loads(avogit(limited, "log", "--json").stdout)
+        if row["status"] == "draft"
+    ]
+    script = [
+        call("lineage_show", revision=tried["oid"][:8]),
+        call("build"),
+        PLAN,
+        broken,
+        call("build"),
+        call("submit", subject="again", why="hope"),
+        call("lineage_failures"),
+        give_up,
+    ]
+    with serving(script) as (server, environment):
+        avogit(limited, "step", "--operator", "agent", env=environment)
+        shown, builds, _, _, fails, refused, failures = [
+            m["content"] for m in server.requests[-1]["messages"] if m["role"] == "tool"
+        ]
+    assert "evaluation from the record, sample quick: COMPILE_ERROR" in shown
+    assert "expected primary-expression" in shown
+    assert builds == "it builds"
+    assert "expected primary-expression" in fails
+    assert f"{tried['oid'][:10]}, draft, COMPILE_ERROR" in refused
+    assert "gave-up, no more; planned: one pass suffices" in failures
+    assert f"{tried['oid'][:10]} from" in failures
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,15 @@ class Evaluator:
         """End the oracle and all that it started."""
         self.slot.close()
 
+    def build(self, candidate: Source) -> str:
+        """Why these files do not build, in the compiler's words; empty where they do."""
+        refusal = refuse(self._task, candidate.files)
+        if refusal:
+            return refusal
+        self._progress("building")
+        built = self._build(candidate)
+        return f"{built.reason}\n{built.output}" if isinstance(built, BuildFailure) else ""
+
     def evaluate(
         self,
         candidate: Source,

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from avogit.config import Config
 from avogit.errors import UsageError
-from avogit.records import Candidate, Evaluation, Lineage, Plan, Proposal, Status, Usage
+from avogit.records import Attempt, Candidate, Evaluation, Lineage, Plan, Proposal, Status, Usage
 from avogit.task import Task
 
 MANUAL = "manual"
 OPERATORS: dict[str, str] = {
     "tune": "avogit.operators.tune:vary",
-    "agent": "avogit.operators.agent:vary",
+    "agent": "avogit.operators.agent.operator:vary",
     "command": "avogit.operators.command:vary",
     "cross": "avogit.operators.cross:vary",
     "mcp": "avogit.operators.mcp:vary",  # driven by `avogit mcp`
@@ -34,9 +34,35 @@ class Evaluate(Protocol):
     """The door to a verdict on a draft; the draft is recorded whatever the verdict."""
 
     def __call__(
-        self, files: Mapping[str, bytes], subject: str, plan: Plan | None, parent: str, /
+        self,
+        files: Mapping[str, bytes],
+        subject: str,
+        plan: Plan | None,
+        parent: str,
+        /,
+        *,
+        full: bool = False,
     ) -> Evaluation:
-        """Evaluate these editable files as a child of `parent` (a commit id)."""
+        """Evaluate these editable files as a child of `parent` (a commit id).
+
+        `full` measures as long as a decision does; else a short sample.
+        """
+
+
+class FindRepeat(Protocol):
+    """Whether a change was made before from the same parent, and came to nothing."""
+
+    def __call__(self, files: Mapping[str, bytes], parent: str, /) -> Candidate | None:
+        """The candidate that failed or was rejected with the same patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a candidate's record holds beyond its message."""
+
+    evaluation: Evaluation
+    plan: Plan | None
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +87,24 @@ class Context:
     workdir: Path  # private and empty, outside the repository's tree; removed after the step
     evaluate: Evaluate
     read_files: Callable[[str], dict[str, bytes]]  # commit id -> every file of the task folder
+    build: Callable[[Mapping[str, bytes]], str]  # the compiler's complaint; empty: it builds
+    read_record: Callable[[str], Recorded | None]  # of a candidate; None where it has none
+    attempts: Callable[[], Sequence[Attempt]]  # newest first
+    find_repeat: FindRepeat
+    knowledge: Mapping[str, bytes]  # Markdown of the task and of the user, by name
     progress: Callable[[str], None]
     merge: Callable[[str, str], Merged]  # of two commit ids
     command: str | None = None  # `--command`, for the operator of that name
     in_hand: tuple[Mapping[str, bytes], ...] = ()  # editable files that others measure now
     partner: Candidate | None = None  # what `cross` is asked to merge into the parent
     assignment: str = ""  # what the agent is asked for, where that is more than a faster kernel
+    templates: Mapping[str, str] = field(default_factory=dict)  # the user's, by name
+
+    def render(self, template: str, **values: object) -> str:
+        """A prompt: the user's template of that name, else ours, filled."""
+        from avogit.operators.prompts import render
+
+        return render(template, self.templates, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +115,10 @@ class NoProposal:
     detail: str
     usage: Usage | None = None
     attachments: Mapping[str, bytes] = field(default_factory=dict)
+    parent: str = ""  # commit id; empty: the context's
+    plan: Plan | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)  # unfinished work; none: no change
+    summary: str = ""  # what was learnt, for whoever goes on from here
 
 
 class Operator(Protocol):

@@ -18,7 +18,6 @@ from avogit.door import Answer
 from avogit.operators import Context, NoProposal
 from avogit.operators.agent.session import Draft, Refused, Session
 from avogit.operators.agent.tools import GaveUp, Submitted, call_tool, tool_list
-from avogit.operators.prompts import render
 from avogit.operators.redaction import Redaction
 from avogit.operators.text import best, log_lines, newest, one_line, score_text
 from avogit.records import Evaluation, Plan, Proposal, Verdict
@@ -30,8 +29,10 @@ _OFFERED = (
     "lineage_log",
     "lineage_show",
     "lineage_diff",
+    "lineage_failures",
     "read_file",
-    "knowledge",
+    "knowledge_search",
+    "knowledge_read",
     "plan",
     "evaluate",
     "submit",
@@ -51,7 +52,14 @@ class _Meter:
     used_s: float = 0.0
 
     def __call__(
-        self, files: Mapping[str, bytes], subject: str, plan: Plan | None, against: str, /
+        self,
+        files: Mapping[str, bytes],
+        subject: str,
+        plan: Plan | None,
+        against: str,
+        /,
+        *,
+        full: bool = False,
     ) -> Evaluation:
         refuse_secrets(files, self.redaction)
         limit_s = self.context.config.command.evaluation_s
@@ -59,7 +67,7 @@ class _Meter:
             raise Refused(f"the step's {limit_s:.0f} s of evaluations are used up: submit")
         started = time.monotonic()
         try:
-            return self.context.evaluate(files, subject, plan, against)
+            return self.context.evaluate(files, subject, plan, against, full=full)
         finally:
             self.used_s += time.monotonic() - started
 
@@ -179,14 +187,18 @@ def welcome(
         evaluate=_Meter(context, redaction),
     )
     notes = {INSTRUCTIONS: _instructions(context, has_command).encode()}
-    session = Session(metered, redaction, notes, (*_OWN_FILES, *leaves))
+    session = Session(metered, redaction, notes, (*_OWN_FILES, *leaves), plan_first=False)
     return Guest(session, redaction, offered_tools(more))
 
 
 def offered_tools(more: Collection[str] = ()) -> list[dict[str, Any]]:
     """The tools that a guest may call, in the API's form."""
     names = (*_OFFERED, *more)
-    return [tool for tool in tool_list() if tool["function"]["name"] in names]
+    offered = [tool for tool in tool_list() if tool["function"]["name"] in names]
+    for tool in offered:
+        if tool["function"]["name"] == "plan":  # it may say less than our own agent must
+            tool["function"]["parameters"]["required"] = ["hypothesis"]
+    return offered
 
 
 def refuse_secrets(files: Mapping[str, bytes], redaction: Redaction) -> None:
@@ -201,7 +213,7 @@ def _instructions(context: Context, has_command: bool) -> str:
     task = context.task
     trusted = [name for name in task.files if not task.is_editable(name)]
     limits = context.config.command
-    return render(
+    return context.render(
         "command/AVOGIT.md.j2",
         task=task,
         files=sorted({*trusted, *context.parent_files, INSTRUCTIONS}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
-from avogit.records import Candidate, Lineage
+from avogit.records import Attempt, Candidate, Lineage, Status, Verdict
 
 SHORT = 10  # characters of a commit id, as git abbreviates it
 _HEAD_PART = 3  # a cut text keeps 1/3 of its room for its beginning: errors stand early and late
@@ -42,6 +42,35 @@ def _log_line(candidate: Candidate) -> str:
     return (
         f"{candidate.oid[:SHORT]}  {candidate.status!s:<8}  {verdict:<19}  "
         f"{score_text(candidate)}  {one_line(candidate.subject, 100)}"
+    )
+
+
+def failure_lines(lineage: Lineage, attempts: Sequence[Attempt]) -> list[str]:
+    """A line for all that came to nothing, newest first: candidates, and steps without one."""
+    lines = [(a.time_s, _attempt_line(a)) for a in attempts]
+    lines += [(c.time_s, _failure_line(c)) for c in lineage.candidates.values() if _failed(c)]
+    return [line for _, line in sorted(lines, key=lambda entry: -entry[0])]
+
+
+def _failed(candidate: Candidate) -> bool:
+    failed = candidate.verdict is not Verdict.PASSED
+    return failed or candidate.status is Status.REJECTED
+
+
+def _failure_line(candidate: Candidate) -> str:
+    above = candidate.parents[0][:SHORT] if candidate.parents else "-"
+    told = candidate.trailers
+    why = told.get("Avo-Failure") or told.get("Avo-Reason", "")
+    return one_line(
+        f"{candidate.oid[:SHORT]} from {above} {candidate.status}, {candidate.verdict}: "
+        f"{candidate.subject} ({why})"
+    )
+
+
+def _attempt_line(attempt: Attempt) -> str:
+    planned = f"; planned: {attempt.plan.hypothesis}" if attempt.plan else ""
+    return one_line(
+        f"no child from {attempt.parent[:SHORT]}: {attempt.outcome}, {attempt.detail}{planned}"
     )
 
 

@@ -7,6 +7,7 @@ function on it; only a `Writer`, which holds a lease, has state.
 from __future__ import annotations
 
 from avogit.store.archive import add_base, pruner, repair, restore, retire
+from avogit.store.attempts import ATTEMPT, attempt_payload, attempts
 from avogit.store.champions import tag_champion
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
 from avogit.store.entry import Entry, WorkInHand
@@ -15,6 +16,7 @@ from avogit.store.lease import alone
 from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.merges import Merge, common_ancestor, merge
+from avogit.store.patches import patch_id, patch_ids
 from avogit.store.population import population_name, populations
 from avogit.store.records_log import read_blob, read_record, records
 from avogit.store.remotes import choose_remote, missing_refs_hint
@@ -35,9 +37,11 @@ from avogit.store.user import (
     under_way,
 )
 from avogit.store.verify import line_problems, message_of, message_problem
+from avogit.store.work import plan_from_json
 from avogit.store.writer import Writer, writer
 
 __all__ = [
+    "ATTEMPT",
     "Entry",
     "Exchange",
     "Merge",
@@ -48,6 +52,8 @@ __all__ = [
     "Writer",
     "add_base",
     "alone",
+    "attempt_payload",
+    "attempts",
     "branch",
     "changed",
     "choose_remote",
@@ -70,6 +76,9 @@ __all__ = [
     "missing_refs_hint",
     "open_repository",
     "pager",
+    "patch_id",
+    "patch_ids",
+    "plan_from_json",
     "population_name",
     "populations",
     "pruner",

@@ -14,11 +14,12 @@ from typing import Any
 from avogit.errors import AvogitError
 from avogit.store import documents, git, message, reader, rows, trailers
 from avogit.store.documents import Document
-from avogit.store.objects import REGULAR, NewObjects, TreeEntry
+from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
 from avogit.store.population import chain_patterns, checked_name
 from avogit.store.repository import Repository
 
 RECORD = "record.json"
+TREE_NAME = "tree"  # of an attempt: the root tree that its workspace came to
 _BLOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
@@ -32,13 +33,21 @@ class RecordCommit:
 
 
 def add_record(
-    new: NewObjects, document: Document, kind: str, about: str, parent: str | None, time_s: int
+    new: NewObjects,
+    document: Document,
+    kind: str,
+    about: str,
+    parent: str | None,
+    time_s: int,
+    tree: str = "",
 ) -> str:
-    """Take a record's commit in among new objects; gives its id."""
+    """Take a record's commit in among new objects; gives its id. It holds `tree`, if any."""
     for name in document.blobs:
-        if not _BLOB_NAME.fullmatch(name) or name == RECORD:
+        if not _BLOB_NAME.fullmatch(name) or name in (RECORD, TREE_NAME):
             raise ValueError(f"a record cannot hold an attachment called {name!r}")
     entries = {name: TreeEntry(REGULAR, new.blob(data)) for name, data in document.blobs.items()}
+    if tree:
+        entries[TREE_NAME] = TreeEntry(TREE, tree)
     entries[RECORD] = TreeEntry(REGULAR, new.blob(document.data))
     pairs = [("Avo-Format", message.FORMAT), ("Avo-Record", document.name), ("Avo-Kind", kind)]
     block = "\n".join(f"{key}: {value}" for key, value in pairs)
@@ -46,8 +55,10 @@ def add_record(
     return new.commit(new.tree(entries), [parent] if parent else [], text, time_s)
 
 
-def record_commits(repo: Repository, population: str, only: str = "") -> Iterator[RecordCommit]:
-    """The population's records, newest first; `only` the one of that name."""
+def record_commits(
+    repo: Repository, population: str, only: str = "", kind: str = ""
+) -> Iterator[RecordCommit]:
+    """The population's records, newest first; `only` the one of that name, or those of a kind."""
     refs = git.line(
         repo.cwd,
         "for-each-ref",
@@ -57,11 +68,14 @@ def record_commits(repo: Repository, population: str, only: str = "") -> Iterato
     if not refs:
         return
     limit = ["-F", f"--grep=Avo-Record: {only}", "--max-count=1"] if only else []
+    limit += ["-F", f"--grep=Avo-Kind: {kind}"] if kind else []
     arguments = ["log", "-z", "--no-color", "--no-show-signature", rows.LOG_FORMAT, *limit]
     asked = "".join(f"{oid}\n" for oid in refs).encode()
     with git.stream(repo.cwd, *arguments, "--stdin", stdin=asked) as chunks:
         for entry in rows.parse_log(chunks):
             block = dict(trailers.parse(entry.message))
+            if kind and block.get("Avo-Kind") != kind:
+                continue  # the words stand elsewhere in its message
             yield RecordCommit(entry.oid, block.get("Avo-Record", ""), block.get("Avo-Kind", ""))
 
 
@@ -86,9 +100,9 @@ def read_blob(repo: Repository, population: str, sha: str, name: str) -> bytes:
     return blob[2]
 
 
-def records(repo: Repository, population: str) -> Iterator[dict[str, Any]]:
-    """Every record of a population, newest first, each with its `name`."""
-    commits = list(record_commits(repo, population))
+def records(repo: Repository, population: str, kind: str = "") -> Iterator[dict[str, Any]]:
+    """Every record of a population (of one kind), newest first, each with its `name`."""
+    commits = list(record_commits(repo, population, kind=kind))
     found = reader.read_objects(repo, [f"{item.commit}:{RECORD}" for item in commits])
     for item, blob in zip(commits, found, strict=True):
         if blob is not None:

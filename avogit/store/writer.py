@@ -86,11 +86,13 @@ class Writer:
         self._move(updates)
         return self._as_candidate(oid, entry, time_s, text)
 
-    def append(self, kind: str, payload: Mapping[str, object], blobs: Mapping[str, bytes]) -> str:
-        """A record of its own: a re-measurement, an attempt without a proposal, ..."""
+    def append(
+        self, kind: str, payload: Mapping[str, object], blobs: Mapping[str, bytes], tree: str = ""
+    ) -> str:
+        """A record of its own: a re-measurement, an attempt (with its tree), ..."""
         new, time_s = NewObjects(self.repo), self._now_s(())
         document = make_document(kind, self.population, self.name, time_s, payload, blobs)
-        oid = add_record(new, document, kind, f"one {kind}", self._tip("records"), time_s)
+        oid = add_record(new, document, kind, f"one {kind}", self._tip("records"), time_s, tree)
         new.write()
         self._move([self._update("records", oid)])
         return document.name

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avogit.config import Config
-from avogit.operators import Context, Merged
+from avogit.operators import Context, Merged, Recorded
 from avogit.records import (
     PARENT,
+    Attempt,
     Candidate,
     Evaluation,
     Head,
@@ -67,6 +68,7 @@ class History:
     candidates: dict[str, Candidate] = field(default_factory=dict)
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
 
     def add(
         self,
@@ -108,6 +110,23 @@ class History:
         )
         return Lineage("twice-cpu-123456", self.candidates, heads, (), {})
 
+    def record(self, oid: str) -> Recorded | None:
+        candidate = self.candidates[oid]
+        if candidate.score is None:
+            found = Evaluation(Verdict.COMPILE_ERROR, candidate.tree, "g++", "expected ';'")
+        else:
+            found = passed(candidate.tree, candidate.score.value, 1.0)
+        return Recorded(found, None, "because")
+
+    def repeat(self, files: Mapping[str, bytes], parent: str) -> Candidate | None:
+        """As the real door, by equal bytes."""
+        for oid, candidate in self.candidates.items():
+            failed = candidate.verdict is not Verdict.PASSED or candidate.status is Status.REJECTED
+            same = self.files[oid]["kernel.cpp"] == files["kernel.cpp"]
+            if failed and same and candidate.parents == (parent,):
+                return candidate
+        return None
+
     def read(self, oid: str) -> dict[str, bytes]:
         self.reads.append(oid)
         return dict(self.files[oid])
@@ -123,7 +142,12 @@ Judge = Callable[[Mapping[str, bytes], str, Plan | None, str], Evaluation]
 
 
 def never_judge(
-    files: Mapping[str, bytes], subject: str, plan: Plan | None, parent: str
+    files: Mapping[str, bytes],
+    subject: str,
+    plan: Plan | None,
+    parent: str,
+    *,
+    full: bool = False,
 ) -> Evaluation:
     raise AssertionError("this operator evaluates no drafts")
 
@@ -144,6 +168,8 @@ def sample_context(
     rng_seed: int = 0,
     merge: Callable[[str, str], Merged] = never_merge,
     partner: Candidate | None = None,
+    build: Callable[[Mapping[str, bytes]], str] | None = None,
+    templates: Mapping[str, str] | None = None,
 ) -> Context:
     lineage = history.lineage()
     parent = parent or lineage.incumbent()
@@ -159,10 +185,16 @@ def sample_context(
         workdir=workdir,
         evaluate=evaluate,
         read_files=history.read,
+        build=build or (lambda files: ""),
+        read_record=history.record,
+        attempts=lambda: tuple(history.attempts),
+        find_repeat=history.repeat,
+        knowledge=task.knowledge(),
         progress=progress,
         merge=merge,
         command=command,
         partner=partner,
+        templates=templates or {},
     )
 
 
@@ -175,7 +207,13 @@ class CompilingJudge:
     calls: list[tuple[str, Plan | None, str, Verdict]] = field(default_factory=list)
 
     def __call__(
-        self, files: Mapping[str, bytes], subject: str, plan: Plan | None, parent: str
+        self,
+        files: Mapping[str, bytes],
+        subject: str,
+        plan: Plan | None,
+        parent: str,
+        *,
+        full: bool = False,
     ) -> Evaluation:
         source = self.folder / "kernel.cpp"
         source.write_bytes(files["kernel.cpp"])

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from operator_samples import (
-    KERNEL,
-    CompilingJudge,
-    History,
-    sample_context,
-    seeded,
+from agent_runs import (
+    BREAK,
+    FASTER,
+    KEY,
+    PLAN,
+    PLANNED,
+    QUICK,
+    REPAIR,
+    SUBMIT,
+    context_for,
+    results,
+    run,
+    serving,
 )
+from operator_samples import KERNEL, seeded
 from scripted_openai import (
     Reply,
     Script,
@@ -34,67 +42,22 @@ from scripted_openai import (
     truncated,
 )
 
-from avogit.config import Agent, Config
+from avogit.config import Agent
 from avogit.errors import AvogitError
-from avogit.operators import Context, NoProposal, load_operator
+from avogit.operators import NoProposal, load_operator
 from avogit.operators.agent.tools import TOOLS, tool_list
 from avogit.records import Plan, Proposal, Status, Usage, Verdict
-
-KEY = "sk-planted-0123456789"
-QUICK = Agent(model="scripted", timeout_s=10, retries=1)
 
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], Any]:
-    """Start a scripted server and point the environment at it."""
-
-    @contextmanager
-    def start(script: Script) -> Iterator[ScriptedOpenAI]:
-        with ScriptedOpenAI(script) as server:
-            monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-            monkeypatch.setenv("OPENAI_API_KEY", KEY)
-            yield server
-
-    return start
-
-
-def context_for(tmp_path: Path, history: History, agent: Agent = QUICK) -> Context:
-    judge = CompilingJudge(tmp_path, history)
-    (tmp_path / "step").mkdir(exist_ok=True)
-    config = Config("kernels/twice", agent=agent)
-    return sample_context(tmp_path / "step", history, config=config, evaluate=judge)
-
-
-def run(
-    tmp_path: Path,
-    serve: Callable[[Script], Any],
-    script: Script,
-    agent: Agent = QUICK,
-    history: History | None = None,
-) -> tuple[Proposal | NoProposal, ScriptedOpenAI, CompilingJudge]:
-    context = context_for(tmp_path, history or seeded(), agent)
-    with serve(script) as server:
-        found = load_operator("agent")(context)
-    assert isinstance(context.evaluate, CompilingJudge)
-    return found, server, context.evaluate
-
-
-def results(server: ScriptedOpenAI) -> list[str]:
-    """The tool results that the last request carried."""
-    return [m["content"] for m in server.requests[-1]["messages"] if m["role"] == "tool"]
-
-
-PLAN = call("plan", hypothesis="fewer passes", expected_gain_pct=50)
-BREAK = call("edit_file", path="kernel.cpp", old="PASSES = 8;", new="PASSES = 4")
-REPAIR = call("edit_file", path="kernel.cpp", old="PASSES = 4", new="PASSES = 4;")
-FASTER = call("edit_file", path="kernel.cpp", old="PASSES = 8;", new="PASSES = 4;")
-SUBMIT = call("submit", subject="halve the passes", why="The notes say so.")
+    return serving(monkeypatch)
 
 
 def test_a_story_reads_breaks_repairs_evaluates_and_submits(tmp_path: Path, serve) -> None:
     script = [
-        calls(("list_files", {}), ("read_file", {"path": "kernel.cpp"}), ("knowledge", {})),
-        call("knowledge", file="knowledge/notes.md"),
+        calls(("list_files", {}), ("read_file", {"path": "kernel.cpp"}), ("knowledge_search", {})),
+        call("knowledge_read", file="knowledge/notes.md"),
         PLAN,
         BREAK,
         call("evaluate", subject="halve the passes"),
@@ -107,7 +70,7 @@ def test_a_story_reads_breaks_repairs_evaluates_and_submits(tmp_path: Path, serv
     assert found.parent == judge.history.lineage().seed().oid
     assert found.files == {"kernel.cpp": KERNEL.replace(b"PASSES = 8", b"PASSES = 4")}
     assert (found.subject, found.body) == ("halve the passes", "The notes say so.")
-    assert found.plan == Plan("fewer passes", 50)
+    assert found.plan == Plan("fewer passes", 50, "algorithm", "easy", 0.6)
     assert found.usage == Usage("scripted", input_tokens=800, output_tokens=80)
     verdicts = [verdict for _, _, _, verdict in judge.calls]
     assert verdicts == [Verdict.COMPILE_ERROR, Verdict.PASSED]
@@ -153,7 +116,7 @@ def test_going_back_to_an_earlier_candidate(tmp_path: Path, serve) -> None:
     seed = history.lineage().seed()
     history.add(KERNEL.replace(b"BLOCK = 4", b"BLOCK = 8"), 1.1, parent=seed.oid)
     script = [
-        call("take_parent", revision="seed"),
+        call("restart_from", revision="seed"),
         PLAN,
         FASTER,
         call("lineage_diff", **{"from": "seed", "to": "workspace"}),
@@ -176,7 +139,7 @@ def test_a_rejected_candidate_is_taken_up_as_a_child_of_its_ancestor(tmp_path: P
     text = KERNEL.replace(b"PASSES = 8", b"PASSES = 2")
     lost = history.add(text, 0.9, Status.REJECTED, parent=seed.oid)
     script = [
-        call("take_parent", revision=lost.oid[:8]),
+        call("restart_from", revision=lost.oid[:8]),
         PLAN,
         call("edit_file", path="kernel.cpp", old="BLOCK = 4", new="BLOCK = 2"),
         call("evaluate", subject="smaller block"),
@@ -292,14 +255,14 @@ def test_a_version_that_failed_cannot_be_submitted(tmp_path: Path, serve) -> Non
     found, server, _ = run(tmp_path, serve, script)
     assert isinstance(found, NoProposal)
     assert found.outcome == "gave-up"
-    assert "nothing to submit" in results(server)[0]
+    assert "nothing differs" in results(server)[0]
     assert "draft-1: COMPILE_ERROR; repair it" in results(server)[-1]
 
 
 def test_parallel_calls_run_in_order_and_nothing_runs_after_the_end(tmp_path: Path, serve) -> None:
     script = [
         calls(
-            ("plan", {"hypothesis": "x"}),
+            ("plan", PLANNED),
             ("edit_file", {"path": "kernel.cpp", "old": "PASSES = 8", "new": "PASSES = 2"}),
             ("submit", {"subject": "s", "why": "w"}),
             ("write_file", {"path": "kernel.cpp", "content": "gone"}),
@@ -340,7 +303,7 @@ def test_long_results_are_cut_and_say_so(tmp_path: Path, serve) -> None:
         ([raw('{"choices": [{"message": null}]}')] * 5, "bad-reply", "support"),
         ([bad_call("read_file", '{"path": ')] * 5, "bad-reply", "not valid JSON"),
         ([bad_call("read_file", '["kernel.cpp"]')] * 5, "bad-reply", "JSON object"),
-        ([call("run_shell", command="ls")] * 5, "bad-reply", "no tool 'run_shell'"),
+        ([call("run_program", command="ls")] * 5, "bad-reply", "no tool 'run_program'"),
         ([say("I would use bigger blocks.")] * 5, "bad-reply", "support"),
     ],
 )
@@ -455,17 +418,19 @@ def test_a_slower_draft_is_not_handed_in(tmp_path: Path, serve) -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments", "said"),
     [
-        ("plan", '{"hypothesis": "x", "expected_gain_pct": NaN}', "must be a percentage"),
-        ("plan", '{"hypothesis": "x", "expected_gain_pct": 1e300}', "must be a percentage"),
-        ("plan", '{"hypothesis": 3}', "must be of type string"),
-        ("plan", '{"hypothesis": "x", "mood": "good"}', "takes no 'mood'"),
+        ("plan", json.dumps({**PLANNED, "expected_gain_pct": math.nan}), "must be a percentage"),
+        ("plan", json.dumps({**PLANNED, "expected_gain_pct": 1e300}), "must be a percentage"),
+        ("plan", json.dumps({**PLANNED, "hypothesis": 3}), "must be of type string"),
+        ("plan", json.dumps({**PLANNED, "kind": "magic"}), "must be one of algorithm, memory"),
+        ("plan", json.dumps({**PLANNED, "confidence": 7}), "between 0 and 1"),
+        ("plan", json.dumps({**PLANNED, "mood": "good"}), "takes no 'mood'"),
         ("plan", "{}", "needs 'hypothesis'"),
         ("plan", "[" * 100_000, "nested too deeply"),
         ("plan", '{"hypothesis": ' + "9" * 5000 + "}", "not valid JSON"),
         ("read_file", '{"path": "\\ud800"}', "no '?'"),
         ("read_file", '{"path": "kernel.cpp", "lines": true}', "must be of type integer"),
-        ("lineage_log", '{"order": "worst"}', "newest or best"),
-        ("knowledge", '{"file": "task.yaml"}', "there are: knowledge/notes.md"),
+        ("lineage_log", '{"order": "worst"}', "must be one of newest, best"),
+        ("knowledge_read", '{"file": "task.yaml"}', "there are: knowledge/notes.md"),
         ("\ud800", "{}", "there is no tool"),
     ],
 )
@@ -489,7 +454,7 @@ def test_planted_keys_are_in_nothing_that_is_kept(tmp_path: Path, serve, monkeyp
     leak = f"{KEY} and planted\npass-9876"
     script = [
         say(leak),
-        call("plan", hypothesis=f"use {KEY}"),
+        call("plan", **{**PLANNED, "hypothesis": f"use {KEY}"}),
         FASTER,
         call("evaluate", subject=f"draft with {leak}"),
         call("read_file", path=leak),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from agent_runs import PLANNED
 from operator_samples import KERNEL, CompilingJudge, History, sample_context, seeded
 from scripted_openai import ScriptedOpenAI, call
 
@@ -99,7 +100,7 @@ def test_the_agent_resolves_a_conflict(tmp_path: Path, monkeypatch: pytest.Monke
     history, small, large, _ = two_lines()
     merged = Merged("c" * 40, {"kernel.cpp": MARKED}, ("kernel.cpp",))
     script = [
-        call("plan", hypothesis="two passes keep both gains", expected_gain_pct=10),
+        call("plan", **{**PLANNED, "hypothesis": "two passes keep both gains"}),
         call("write_file", path="kernel.cpp", content=BOTH.decode()),
         call("evaluate", subject="resolved"),
         call("submit", subject="both gains", why="fewer passes"),

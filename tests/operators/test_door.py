@@ -14,8 +14,7 @@ from operator_samples import KERNEL, CompilingJudge, sample_context, seeded
 
 from avogit.config import Command, Config
 from avogit.door import parse
-from avogit.operators import NoProposal, load_operator
-from avogit.operators.command import process
+from avogit.operators import NoProposal, load_operator, process
 from avogit.operators.command.presets import PRESETS, choose, environment, filled
 from avogit.operators.command.usage import usage_told
 from avogit.processes import program

@@ -1,13 +1,11 @@
 """The one door to the `openai` package: chat completions with tools, parsed into `Reply`.
 
 Owns the endpoint's settings, its retries, and a name for every way it can fail. Leaves what to
-answer the model to `loop`. Bodies are parsed here, strictly: servers that call themselves
-compatible send nulls, objects for strings, and pages of HTML.
+answer the model to `loop`, and reading its answer to `replies`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,6 +16,7 @@ import openai
 
 from avogit import config
 from avogit.errors import AvogitError
+from avogit.operators.agent.replies import Reply, parse_reply
 from avogit.operators.text import one_line
 
 Message = dict[str, Any]  # one entry of the API's `messages`
@@ -49,35 +48,6 @@ class Endpoint:
             return "the OpenAI endpoint"
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call as the model wrote it; `arguments` should be a JSON object and may be anything."""
-
-    id: str
-    name: str
-    arguments: str
-
-    @property
-    def valid_arguments(self) -> str:
-        """What may be sent back: some servers fail on a history that holds broken JSON."""
-        try:
-            parsed = parse_json(self.arguments)
-        except ValueError:
-            return "{}"
-        return self.arguments if isinstance(parsed, dict) else "{}"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer of the model."""
-
-    text: str = ""
-    calls: tuple[ToolCall, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
-    broken: str = ""  # why it cannot be used: cut off, or no chat completion at all
 
 
 def read_endpoint(settings: config.Agent, environ: Mapping[str, str]) -> Endpoint:
@@ -170,60 +140,3 @@ def _is_cut_off(error: openai.APIError) -> bool:
 
 def _cause(error: openai.APIError) -> str:
     return one_line(str(error.__cause__ or error.message))
-
-
-def parse_json(text: str) -> object:
-    """A JSON value. Raises ValueError, also for what is nested too deeply to be parsed."""
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def clean(text: str) -> str:
-    """The text without lone surrogates: JSON can spell them, and nothing can encode them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def parse_reply(body: str) -> Reply:
-    """A reply from a response body. Tokens count even where the rest cannot be used."""
-    try:
-        document = _mapping(parse_json(body))
-    except ValueError:
-        return Reply(broken="the endpoint's answer is not JSON, or was cut off")
-    spent = _mapping(document.get("usage"))
-    tokens = (_count(spent.get("prompt_tokens")), _count(spent.get("completion_tokens")))
-    choices = document.get("choices")
-    if not isinstance(choices, list) or not choices:
-        return Reply("", (), *tokens, broken="the endpoint's answer holds no choices")
-    choice = _mapping(choices[0])
-    message = _mapping(choice.get("message"))
-    text = message.get("content")
-    cut = choice.get("finish_reason") == "length"
-    return Reply(
-        clean(text) if isinstance(text, str) else "",
-        () if cut else _calls(message.get("tool_calls")),
-        *tokens,
-        broken="the reply was cut off at the endpoint's length limit" if cut else "",
-    )
-
-
-def _calls(value: object) -> tuple[ToolCall, ...]:
-    entries = value if isinstance(value, list) else []
-    return tuple(_call(_mapping(entry), number) for number, entry in enumerate(entries))
-
-
-def _call(entry: Mapping[str, Any], number: int) -> ToolCall:
-    function = _mapping(entry.get("function"))
-    arguments = function.get("arguments")
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments or {})
-    name = clean(str(function.get("name")))
-    return ToolCall(clean(str(entry.get("id") or f"call-{number}")), name, clean(text))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

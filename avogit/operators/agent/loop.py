@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from avogit.config import Agent as Limits
-from avogit.operators.agent.client import Client, Message, Reply, Stopped, ToolCall
+from avogit.operators.agent.client import Client, Message, Stopped
+from avogit.operators.agent.replies import Reply, ToolCall
 from avogit.operators.agent.session import Refused, Session
 from avogit.operators.agent.tools import GaveUp, Malformed, Submitted, call_tool, tool_list
-from avogit.operators.prompts import render
 from avogit.operators.text import one_line
 
 CUT_OFF_LIMIT = 3  # replies in a row that could not be used
@@ -85,14 +85,14 @@ def _answer(
     """Put the reply and what it led to into the conversation."""
     conversation.messages.append(_as_message(reply))
     if reply.broken:
-        _nudge(conversation, reply.broken)
+        _nudge(session, conversation, reply.broken)
         conversation.unusable += 1
         if conversation.unusable >= CUT_OFF_LIMIT:
             raise Stopped("bad-reply", f"{CUT_OFF_LIMIT} in a row: {reply.broken}")
         return None
     conversation.unusable = 0
     if not reply.calls:
-        _nudge(conversation, "no-tool-call")
+        _nudge(session, conversation, "no-tool-call")
         _mistake(conversation, "the model calls no tools: does it support them?")
         return None
     return _run_calls(session, conversation, reply.calls, tools, progress)
@@ -131,8 +131,8 @@ def _mistake(conversation: Conversation, what: str) -> None:
         raise Stopped("bad-reply", f"{MISTAKE_LIMIT} in a row: {one_line(what)}")
 
 
-def _nudge(conversation: Conversation, reason: str) -> None:
-    text = render("agent/nudge.md.j2", reason=reason).strip()
+def _nudge(session: Session, conversation: Conversation, reason: str) -> None:
+    text = session.context.render("agent/nudge.md.j2", reason=reason).strip()
     conversation.messages.append({"role": "user", "content": text})
 
 

@@ -34,6 +34,12 @@ class Draft:
     subject: str
     plan: Plan | None
     evaluation: Evaluation
+    full: bool = False  # measured as long as a decision
+
+    @property
+    def passed(self) -> bool:
+        """Whether it builds and is right."""
+        return self.evaluation.verdict is Verdict.PASSED
 
     @property
     def gain(self) -> float | None:
@@ -50,14 +56,18 @@ class Session:
         redaction: Redaction,
         notes: Mapping[str, bytes] | None = None,
         ignored: Collection[str] = (),
+        plan_first: bool = True,
     ) -> None:
         """`notes` are read-only files beside the task's; see `read_back` for `ignored`."""
+        self._plan_first = plan_first
         self.context = context
         self._notes = dict(notes or {})
         self._ignored = ignored
         self.redaction = redaction
         self.task = context.task
         self.folder = context.workdir / WORKSPACE
+        self.scratch = context.workdir / "scratch"  # the shell's temporary files
+        self.scratch.mkdir()
         self.parent = context.parent
         self.parent_files = dict(context.parent_files)
         self.plan: Plan | None = None
@@ -86,13 +96,21 @@ class Session:
         """The workspace's editable files."""
         state = self.state()
         if state.violations:
-            raise Refused(f"not allowed in the workspace: {'; '.join(state.violations)}")
+            raise Refused(f"not allowed in the workspace: {'; '.join(state.violations)}; undo it")
         return state.files
 
+    def violations(self) -> tuple[str, ...]:
+        """What was changed in the workspace beyond editable files, named."""
+        return self.state().violations
+
+    def need_plan(self, what: str) -> None:
+        """A plan comes first, so that it cannot follow from the result."""
+        if self._plan_first and self.plan is None:
+            raise Refused(f"state a plan first (tool `plan`), then {what}")
+
     def write(self, name: str, data: bytes) -> None:
-        """Write an editable file. A plan comes first, so that it cannot follow from the result."""
-        if self.plan is None:
-            raise Refused("state a plan first (tool `plan`), then edit")
+        """Write an editable file."""
+        self.need_plan("edit")
         path = self.path(name)
         if not self.task.is_editable(name):
             editable = ", ".join(self.task.editable)
@@ -133,7 +151,7 @@ class Session:
             raise Refused(f"revision {revision!r} {what}; tool `lineage_log` lists them")
         return found[0]
 
-    def take_parent(self, revision: str) -> Candidate:
+    def restart_from(self, revision: str) -> Candidate:
         """Go on from a revision; the new parent is it, or where it left its line."""
         start = self.candidate(revision)
         files = self.task.editable_files(self.context.read_files(start.oid))
@@ -152,24 +170,34 @@ class Session:
             candidate = above[0]
         return candidate
 
-    def evaluated(self, files: Mapping[str, bytes]) -> Draft | None:
-        """The draft that held just these files, if any, against the same parent."""
-        same = (d for d in self.drafts if d.files == files and d.parent.oid == self.parent.oid)
-        return next(same, None)
+    def evaluated(self, files: Mapping[str, bytes], *, full: bool = False) -> Draft | None:
+        """The draft that held just these files, if any, against the same parent.
 
-    def evaluate(self, files: Mapping[str, bytes], subject: str) -> Draft:
+        A longer sample is asked for only of what passed a short one.
+        """
+        same = [d for d in self.drafts if d.files == files and d.parent.oid == self.parent.oid]
+        final = (d for d in reversed(same) if d.full or not full or not d.passed)
+        return next(final, None)
+
+    def evaluate(self, files: Mapping[str, bytes], subject: str, *, full: bool = False) -> Draft:
         """Evaluate the files as a draft of the current parent."""
         if len(self.drafts) >= self.context.config.agent.max_evaluations:
             raise Refused("no evaluations are left in this step: submit, or give up")
-        evaluation = self.context.evaluate(files, subject, self.plan, self.parent.oid)
+        evaluation = self.context.evaluate(files, subject, self.plan, self.parent.oid, full=full)
         number = len(self.drafts) + 1
-        draft = Draft(number, self.parent, files, subject, self.plan, evaluation)
+        draft = Draft(number, self.parent, files, subject, self.plan, evaluation, full)
         self.drafts.append(draft)
         return draft
 
     def is_changed(self, files: Mapping[str, bytes]) -> bool:
         """Whether these files are another version than the parent."""
         return bool(changed(self.parent_files, files))
+
+    def unfinished(self) -> dict[str, bytes]:
+        """The editable files where they differ from the parent's; none where they may not be."""
+        files = self.state().files
+        whole = all(name in files for name in self.parent_files)
+        return files if whole and self.is_changed(files) else {}
 
     def best_draft(self) -> Draft | None:
         """The draft that beat its parent by most, if any did."""

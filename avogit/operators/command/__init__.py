@@ -20,10 +20,10 @@ from avogit.operators import Context, NoProposal
 from avogit.operators.agent.session import WORKSPACE
 from avogit.operators.command.confinement import Rooms, copy_home, make_rooms, wrapped
 from avogit.operators.command.presets import Preset, choose, environment, filled
-from avogit.operators.command.process import TIMEOUT, Bounds, Ended, run_bounded
 from avogit.operators.command.service import Service, write_client
 from avogit.operators.command.usage import usage_told
 from avogit.operators.guest import Guest, welcome
+from avogit.operators.process import TIMEOUT, Bounds, Ended, run_bounded
 from avogit.operators.redaction import Redaction
 from avogit.operators.text import one_line
 from avogit.records import Proposal

@@ -1,0 +1,58 @@
+"""Tools that ask for a verdict: does it build, is it right, how fast is it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from avogit.operators.agent.session import Draft, Refused, Session
+from avogit.operators.agent.tools.results import MAX_DETAIL, Arguments, said
+from avogit.operators.text import SHORT, bounded
+
+
+def build(session: Session, _: Arguments) -> str:
+    """The compiler's answer; nothing is measured and nothing kept."""
+    complaint = session.context.build(session.files())
+    return bounded(complaint, MAX_DETAIL) if complaint else "it builds"
+
+
+def evaluate(session: Session, arguments: Arguments) -> str:
+    """The verdict on the workspace as it is."""
+    files, full = session.files(), arguments.get("sample") == "full"
+    refuse_unchanged(session, files)
+    known = session.evaluated(files, full=full)
+    if known is None:
+        refuse_repeat(session, files)
+    draft = known or session.evaluate(files, said(session, arguments, "subject", 100), full=full)
+    return evaluation_text(session, draft, again=known is not None)
+
+
+def evaluation_text(session: Session, draft: Draft, *, again: bool = False) -> str:
+    """A verdict as the model reads it."""
+    evaluation = draft.evaluation
+    return session.context.render(
+        "agent/evaluation.md.j2",
+        draft=draft,
+        evaluation=evaluation,
+        detail=bounded(evaluation.detail, MAX_DETAIL),
+        passed=draft.passed,
+        left=session.context.config.agent.max_evaluations - len(session.drafts),
+        again=again,
+    )
+
+
+def refuse_unchanged(session: Session, files: Mapping[str, bytes]) -> None:
+    """A version that is its parent is no version."""
+    if not session.is_changed(files):
+        raise Refused("nothing differs from the parent: edit first")
+
+
+def refuse_repeat(session: Session, files: Mapping[str, bytes]) -> None:
+    """A patch that came to nothing before would do so again."""
+    same = session.context.find_repeat(files, session.parent.oid)
+    if same is not None:
+        why = same.trailers.get("Avo-Failure") or same.trailers.get("Avo-Reason", "")
+        raise Refused(
+            f"this very patch was tried from this parent: {same.oid[:SHORT]}, {same.status}, "
+            f"{same.verdict}{f': {why}' if why else ''}; see `lineage_show {same.oid[:SHORT]}`, "
+            "and change something else"
+        )
