@@ -74,6 +74,23 @@ def widened(ratio: Ratio, blocks: int, confidence: float, comparisons: int) -> R
     return _ratio(math.log(ratio.value), half)
 
 
+def inverse(ratio: Ratio) -> Ratio:
+    """The same comparison, told of the other side."""
+    return Ratio(1 / ratio.value, 1 / ratio.high, 1 / ratio.low)
+
+
+def quotient(one: Ratio, other: Ratio) -> Ratio:
+    """How two ratios to the same thing compare, where they come from independent samples.
+
+    The half widths add as the sides of a right angle; what both samples share of a machine's
+    mood is not seen, so a paired sample says more than its narrower interval shows.
+    """
+    half = math.hypot(
+        *(max(math.log(r.value / r.low), math.log(r.high / r.value)) for r in (one, other))
+    )
+    return _ratio(math.log(one.value / other.value), half)
+
+
 @dataclass(frozen=True, slots=True)
 class Sequential:
     """Looks at growing numbers of blocks, and stops at the first that decides.

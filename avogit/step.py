@@ -6,9 +6,10 @@ work in hand before it is measured, and its commit, record and head appear in on
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,18 +64,25 @@ def grow(session: Session, operator: str, command: str | None = None) -> StepRes
         return _vary(session, writer, operator, command)
 
 
-def cross(session: Session, first: Candidate, second: Candidate) -> StepResult:
-    """Merge two candidates' changes; the union is evaluated and gated like any child."""
+@contextlib.contextmanager
+def free_writer(session: Session) -> Iterator[store.Writer]:
+    """A writer with empty hands: what a killed step left in them is finished first."""
     with store.writer(session.repo, session.population) as writer:
         if (work := writer.unfinished()) is not None:
             _finish(session, writer, work)
+        yield writer
+
+
+def cross(session: Session, first: Candidate, second: Candidate) -> StepResult:
+    """Merge two candidates' changes; the union is evaluated and gated like any child."""
+    with free_writer(session) as writer:
         result = _vary(session, writer, "cross", None, (first, second))
     return with_pruning(session, result)
 
 
 def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
     """Evaluate, decide and record a proposal that somebody already made."""
-    with store.writer(session.repo, session.population) as writer:
+    with free_writer(session) as writer:
         result = _consider(session, writer, session.lineage(), proposal, operator)
     return with_pruning(session, result)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from avogit.step import cross, seed_population, submit
 
 KERNEL = """#include <cstdint>
 
-constexpr int NARROW = 32;
+constexpr int NARROW = 64;
 
 // Rows of the workload `small`.
 static void narrow(const float* x, float* out, int64_t n) {
@@ -50,6 +49,15 @@ extern "C" void polynomial(const float* x, float* out, int64_t rows, int64_t col
 }
 """
 
+# Three hunks: far faster on `small`, no difference, and far slower there again.
+_KEPT = '            asm volatile("" : "+x"(y));\n'
+_CALL = "        narrow(x, out, rows * columns);\n"
+PLANTED = (
+    KERNEL.replace("NARROW = 64", "NARROW = 4")
+    .replace(_KEPT, _KEPT.replace("\n", "  // every pass is done\n"), 1)
+    .replace(_CALL, f"        for (int again = 0; again < 4; ++again)\n    {_CALL}")
+)
+
 
 def make_halves(root: Path, git: Callable[..., str]) -> None:
     """Give a polynomial project that kernel, and shapes that a cache holds."""
@@ -65,31 +73,24 @@ def grow_crossed(root: Path, git: Callable[..., str]) -> None:
     make_halves(root, git)
     with open_session(root) as session:
         seed = seed_population(session)
-        # The second gains more than the first, so that it enters the line on the whole.
-        small = grow(session, seed, with_passes(KERNEL, NARROW=8), "fewer passes, narrow")
-        large = grow(session, seed, with_passes(KERNEL, WIDE=1), "fewer passes, wide")
+        small = grow(session, seed, PLANTED, "NARROW = 4;")
+        large = grow(session, seed, KERNEL.replace("WIDE = 32;", "WIDE = 1;"), "WIDE = 1;")
         crossed = cross(session, small, large)
-    assert crossed.outcome == "accepted", crossed.reason
     assert crossed.candidate is not None
+    assert crossed.candidate.score is not None, crossed.reason
     tags = {"seed": seed, "small": small, "large": large, "crossed": crossed.candidate}
     for name, candidate in tags.items():
         git(root, "tag", name, candidate.oid)
 
 
-def with_passes(text: str, **passes: int) -> str:
-    """The kernel with other numbers of passes: `NARROW=1`."""
-    for name, count in passes.items():
-        text = re.sub(rf"(constexpr int {name} =) \d+;", rf"\1 {count};", text)
-    return text
-
-
-def grow(session: Session, parent: Candidate, text: str, subject: str) -> Candidate:
-    """A child with this kernel, submitted by hand; it must enter a line."""
+def grow(session: Session, parent: Candidate, text: str, changed: str) -> Candidate:
+    """A child with this kernel, submitted by hand; it must pass, whatever is decided on it."""
     for attempt in range(3):  # a machine that is busy with something else gets another chance
-        files = {"kernel.cpp": (text + "// again\n" * attempt).encode()}
-        made = submit(session, Proposal(parent.oid, files, subject), "manual")
+        again = text.replace(changed, changed + "  // again" * attempt)
+        proposal = Proposal(parent.oid, {"kernel.cpp": again.encode()}, f"fewer passes: {changed}")
+        made = submit(session, proposal, "manual")
         if made.evaluation is None or made.evaluation.verdict is not Verdict.UNMEASURED:
             break
-    assert made.outcome == "accepted", made.reason
     assert made.candidate is not None
+    assert made.candidate.score is not None, made.reason
     return made.candidate

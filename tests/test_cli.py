@@ -13,7 +13,7 @@ import pytest
 COMMANDS = (
     "best", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot",
     "prune", "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
-    "cross",
+    "cross", "compare", "ablate", "blame",
 )  # fmt: skip
 
 

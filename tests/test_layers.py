@@ -38,6 +38,7 @@ LAYERS = (
     ("session",),
     ("context",),
     ("confirm", "step"),
+    ("ablation",),
     ("loop",),
     ("workers",),
     ("commands",),

@@ -35,3 +35,53 @@ def test_crossing_what_is_one_line_already_is_refused(crossed: Path, avogit) -> 
     done = avogit(crossed, "cross", "crossed", "small")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "in the other's history" in done.stderr
+
+
+def test_a_child_is_compared_with_its_parent_as_they_ran_together(crossed: Path, avogit) -> None:
+    found = json.loads(avogit(crossed, "compare", "large", "crossed", "--json").stdout)
+    assert found["how"] == "paired"
+    ratios = {row["workload"]: row["ratio"]["value"] for row in found["rows"]}
+    assert ratios["small"] > 1.5 * ratios["large"]
+    turned = json.loads(avogit(crossed, "compare", "crossed", "large", "--json").stdout)
+    assert abs(turned["total"]["value"] * found["total"]["value"] - 1) < 1e-9
+
+
+def test_two_lines_are_compared_from_their_records(crossed: Path, avogit) -> None:
+    done = avogit(crossed, "compare", "small", "large", "--json")
+    found = json.loads(done.stdout)
+    assert (found["how"], len(found["rows"])) == ("records", 2), done.stderr
+    ratios = {row["workload"]: row["ratio"] for row in found["rows"]}
+    assert ratios["large"]["value"] > 2 * ratios["small"]["value"]
+    assert "two runs" in avogit(crossed, "compare", "small", "large").stdout
+
+
+def test_blame_names_the_candidate_that_brought_a_line(crossed: Path, git, avogit) -> None:
+    lines = json.loads(avogit(crossed, "blame", "kernel.cpp", "crossed", "--json").stdout)["lines"]
+    by_text = {line["text"].split("  //")[0]: line for line in lines}
+    assert by_text["constexpr int NARROW = 4;"]["commit"] == git(crossed, "rev-parse", "small^{}")
+    assert by_text["constexpr int WIDE = 1;"]["candidate"]["score"]["value"] > 0
+    assert by_text["#include <cstdint>"]["candidate"] is None  # older than the lineage
+    text = avogit(crossed, "blame", "kernel.cpp", "crossed").stdout
+    assert len(text.splitlines()) == len(lines)
+    done = avogit(crossed, "blame", "no-such-file")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_three_planted_hunks_are_told_apart_and_two_are_dropped(crossed: Path, git, avogit) -> None:
+    done = avogit(crossed, "ablate", "crossed", "--since", "large", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    findings = [part["finding"] for part in found["parts"]]
+    assert findings == ["earns", "nothing", "costs"], found["parts"]
+    assert found["dropped"] == [2, 3]
+    minimal = found["minimal"]["candidate"]
+    kernel = git(crossed, "show", f"{minimal['oid']}:kernels/polynomial/kernel.cpp")
+    assert "NARROW = 4" in kernel
+    assert "every pass is done" not in kernel
+    assert "again < 4" not in kernel
+    assert minimal["trailers"]["Avo-Operator"] == "ablate"
+    for part in found["parts"]:
+        assert trailer(git, crossed, part["draft"], "Avo-Status") == "draft"
+    kinds = git(crossed, "log", "--glob=refs/avo/records/*", "--format=%(trailers:key=Avo-Kind)")
+    assert "Avo-Kind: ablation" in kinds
+    assert avogit(crossed, "fsck").stdout.endswith("no problem found\n")

@@ -48,7 +48,7 @@ def measure(path: Path, rev: str, against: str | None, progress: Progress) -> Me
         rivals = {INCUMBENT: session.source(rival)} if rival else {}
         budget_s = session.config.measure.budget_s
         evaluation = session.evaluate(session.source(oid), rivals, "confirmation", budget_s)
-        return Measured(rev, against or "", evaluation, _keep(session, oid, rival, evaluation))
+        return Measured(rev, against or "", evaluation, keep(session, oid, rival, evaluation))
 
 
 def confirm_revision(path: Path, rev: str, progress: Progress) -> Confirmation:
@@ -85,7 +85,7 @@ def _judge(evaluation: Evaluation, tolerance: float) -> Bisected:
         reason = f"{evaluation.verdict} {evaluation.reason}".strip()
         return Bisected(BisectVerdict.SKIP, reason, evaluation)
     ratio = evaluation.versus[INCUMBENT]
-    verdict = _speed(ratio, tolerance)
+    verdict = speed(ratio, tolerance)
     words = {
         BisectVerdict.GOOD: "as fast",
         BisectVerdict.SLOWER: "slower",
@@ -95,7 +95,8 @@ def _judge(evaluation: Evaluation, tolerance: float) -> Bisected:
     return Bisected(verdict, text, evaluation)
 
 
-def _speed(ratio: Ratio, tolerance: float) -> BisectVerdict:
+def speed(ratio: Ratio, tolerance: float) -> BisectVerdict:
+    """As fast as the other one, slower, or neither shown."""
     if ratio.high < 1 - tolerance:
         return BisectVerdict.SLOWER
     if ratio.low > 1 - tolerance:
@@ -109,7 +110,7 @@ def _revision(session: Session, rev: str) -> str:
     return store.resolve(session.repo, rev)
 
 
-def _keep(session: Session, oid: str, rival: str, evaluation: Evaluation) -> str:
+def keep(session: Session, oid: str, rival: str, evaluation: Evaluation) -> str:
     """A re-measurement of a candidate belongs in the population's records."""
     if oid not in session.lineage().candidates:
         return ""

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from avogit.errors import AvogitError
+from avogit.genealogy import ancestry
 from avogit.operators import Context, Merged, NoProposal, load_operator
 from avogit.operators.prompts import render
 from avogit.operators.text import SHORT
@@ -85,18 +86,7 @@ def _promise(one: Candidate, other: Candidate) -> float:
 
 
 def _related(lineage: Lineage, one: Candidate, other: Candidate) -> bool:
-    return one.oid in _ancestors(lineage, other) or other.oid in _ancestors(lineage, one)
-
-
-def _ancestors(lineage: Lineage, candidate: Candidate) -> set[str]:
-    seen: set[str] = set()
-    waiting = list(candidate.parents)
-    while waiting:
-        oid = waiting.pop()
-        if oid in lineage.candidates and oid not in seen:
-            seen.add(oid)
-            waiting += lineage.candidates[oid].parents
-    return seen
+    return one.oid in ancestry(lineage, other.oid) or other.oid in ancestry(lineage, one.oid)
 
 
 def _crossed(lineage: Lineage, one: Candidate, other: Candidate) -> bool:

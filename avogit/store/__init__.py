@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from avogit.store.archive import add_base, pruner, repair, restore, retire
 from avogit.store.attempts import ATTEMPT, attempt_payload, attempts
+from avogit.store.blame import blame
 from avogit.store.champions import tag_champion
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.fsck import Problem, fsck
+from avogit.store.hunks import Hunk, hunks, without_hunks
 from avogit.store.lease import alone
 from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.merges import Merge, common_ancestor, merge
 from avogit.store.patches import patch_id, patch_ids
 from avogit.store.population import population_name, populations
+from avogit.store.proposals import line_as_mails, line_of, review_branch, squash
 from avogit.store.records_log import read_blob, read_record, records
 from avogit.store.remotes import choose_remote, missing_refs_hint
 from avogit.store.repository import Repository, open_repository
@@ -32,6 +35,8 @@ from avogit.store.user import (
     config_value,
     git_version,
     pager,
+    push,
+    remote_url,
     set_reading_aids,
     staged_files,
     under_way,
@@ -44,6 +49,7 @@ __all__ = [
     "ATTEMPT",
     "Entry",
     "Exchange",
+    "Hunk",
     "Merge",
     "Problem",
     "Repository",
@@ -54,6 +60,7 @@ __all__ = [
     "alone",
     "attempt_payload",
     "attempts",
+    "blame",
     "branch",
     "changed",
     "choose_remote",
@@ -68,6 +75,9 @@ __all__ = [
     "fsck",
     "git_version",
     "head",
+    "hunks",
+    "line_as_mails",
+    "line_of",
     "line_problems",
     "lineage_json_lines",
     "merge",
@@ -82,18 +92,22 @@ __all__ = [
     "population_name",
     "populations",
     "pruner",
+    "push",
     "read_blob",
     "read_lineage",
     "read_record",
     "records",
+    "remote_url",
     "remove_stale_locks",
     "repair",
     "resolve",
     "restore",
     "retire",
+    "review_branch",
     "run_lease",
     "runs_at_work",
     "set_reading_aids",
+    "squash",
     "staged_files",
     "stale_locks",
     "tag_champion",
@@ -103,5 +117,6 @@ __all__ = [
     "under_way",
     "versus_parent",
     "with_files",
+    "without_hunks",
     "writer",
 ]

@@ -85,6 +85,19 @@ def commit_paths(repo: Repository, paths: Sequence[str], message: str) -> str:
     return oid
 
 
+def push(repo: Repository, remote: str, refspec: str, options: Sequence[str] = ()) -> None:
+    """Push as the user would, with their hooks and credentials; `options` are push options."""
+    chosen = [word for option in options for word in ("-o", option)]
+    _checked(git.ordinary(repo.cwd, "push", *chosen, remote, refspec), "push")
+
+
+def remote_url(repo: Repository, remote: str) -> str:
+    """Where a remote is pushed to."""
+    found = git.ordinary(repo.cwd, "remote", "get-url", "--push", remote)
+    _checked(found, "remote get-url")
+    return found.out.decode("utf-8", "surrogateescape").strip()
+
+
 def staged_files(repo: Repository, index_file: str | None, folder: str) -> dict[str, bytes]:
     """The files of a folder as an index holds them; a hook's index is named by its caller."""
     index = str((Path.cwd() / index_file).resolve()) if index_file else ""

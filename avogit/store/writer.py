@@ -154,7 +154,7 @@ def writer(repo: Repository, population: str) -> Iterator[Writer]:
         tips = [tip for tip in at.values() if tip]
         last_s = max((entry.time_s for entry in walk.read_commits(repo, tips)), default=0)
         others = work.proposed_trees(repo, wip - set(chains))
-        yield Writer(repo, population, name, _author(repo), others, at, last_s)
+        yield Writer(repo, population, name, author(repo), others, at, last_s)
     finally:
         os.close(lease)
 
@@ -168,7 +168,7 @@ def _take(repo: Repository, population: str, left: Sequence[int]) -> tuple[int, 
     raise AvogitError(f"{_MAX_WRITERS} writers of {population} are at work: end some of them")
 
 
-def _author(repo: Repository) -> Person:
+def author(repo: Repository) -> Person:
     """The user's configured identity, where there is one: the work is theirs."""
     known = repo.memory.get(_AUTHOR)
     if not isinstance(known, Person):
