@@ -78,6 +78,14 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """Whose signatures on records count. The key is this clone's own: git's avogit.signingKey."""
+
+    allowed_signers: str = ""  # ssh's allowed-signers file, a path in the repository
+    required: bool = False  # without a signature of theirs a candidate counts as unmeasured
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One repository's settings."""
 
@@ -90,6 +98,7 @@ class Config:
     measure: Measure = field(default_factory=Measure)
     agent: Agent = field(default_factory=Agent)
     command: Command = field(default_factory=Command)
+    signing: Signing = field(default_factory=Signing)
 
     @property
     def digest(self) -> str:
@@ -129,12 +138,14 @@ def parse_config(text: str, where: str) -> Config:
 
 
 def _check(config: Config, where: str) -> None:
+    signers = bool(config.signing.allowed_signers) or not config.signing.required
     limits = (
         ("selection.max_lines", config.selection.max_lines >= 1, "at least 1"),
         ("acceptance.confidence", 0.5 < config.acceptance.confidence < 1, "between 0.5 and 1"),
         ("acceptance.match_margin", 0 <= config.acceptance.match_margin < 0.1, "0 to 0.1"),
         ("measure.budget_s", config.measure.budget_s >= 1, "at least 1"),
         ("measure.confirm", config.measure.confirm in ("fresh", "strict"), "fresh or strict"),
+        ("signing.allowed_signers", signers, "a file, where signatures are required"),
     )
     for name, holds, wanted in limits:
         if not holds:

@@ -202,11 +202,12 @@ class Candidate:
     operator: str
     generation: int
     trailers: Mapping[str, str]
+    distrust: str = ""  # why its numbers are not taken here, though they are about its tree
 
     @property
     def measured(self) -> bool:
-        """Whether the numbers in the message are about this commit's tree."""
-        return self.tree == self.measured_tree
+        """Whether the numbers in the message are about this commit's tree, and are taken."""
+        return self.tree == self.measured_tree and not self.distrust
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from avogit.records import (
     Lineage,
 )
 from avogit.task import Task, parse_task
+from avogit.trust import trusted
 
 # `evaluation` is imported where it is used: a command that only reads starts in half the time.
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ class Session:
         return found
 
     def lineage(self) -> Lineage:
-        """The population as git tells it now."""
-        return store.read_lineage(self.repo, self.population)
+        """The population as git tells it now, and as far as it is trusted."""
+        found = store.read_lineage(self.repo, self.population)
+        return trusted(self.repo, found, self.config, _task_at(self.repo, self.config))
 
     def source(self, rev: str) -> evaluation.Source:
         """The editable files of a commit or a tree, ready to be evaluated."""
@@ -163,6 +165,27 @@ def _config(repo: store.Repository, commit: str) -> Config:
     if data is None:
         raise AvogitError(f"no {CONFIG_FILE} here or in {commit[:10]}: run `avogit init` first")
     return parse_config(data.decode("utf-8", "replace"), f"{commit[:10]}:{CONFIG_FILE}")
+
+
+def read_population(repo: store.Repository, wanted: str | None) -> Lineage:
+    """The population that a reading command speaks of, as far as it is trusted."""
+    lineage = store.read_lineage(repo, choose_population(repo, wanted))
+    config = found_config(repo)
+    return trusted(repo, lineage, config, _task_at(repo, config)) if config else lineage
+
+
+def found_config(repo: store.Repository) -> Config | None:
+    """The repository's config; None where it has none, as a mirror without a branch."""
+    commit = store.head(repo)
+    if repo.root is not None and (repo.root / CONFIG_FILE).exists():
+        return load_config(repo.root)
+    if commit is None or store.file_at(repo, commit, CONFIG_FILE) is None:
+        return None
+    return _config(repo, commit)
+
+
+def _task_at(repo: store.Repository, config: Config) -> Callable[[str], Task]:
+    return lambda commit: load_task(repo, config, commit)
 
 
 def choose_population(repo: store.Repository, wanted: str | None) -> str:

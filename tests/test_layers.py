@@ -35,6 +35,7 @@ LAYERS = (
     ("operators",),
     ("build", "bench"),
     ("evaluation",),
+    ("trust",),
     ("session",),
     ("context",),
     ("confirm", "step"),

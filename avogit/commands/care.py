@@ -11,8 +11,9 @@ from pathlib import Path
 from avogit import sandbox, store
 from avogit.build.cxx import find_compiler
 from avogit.errors import AvogitError
-from avogit.session import Progress, choose_population, open_session
+from avogit.session import Progress, choose_population, found_config, open_session
 from avogit.step import prune as prune_population
+from avogit.trust import allowed_signers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def fsck(path: Path) -> Checked:
     """Prove that the lineage is whole and its numbers are those of its records."""
     repo = store.open_repository(path)
     counted = sum(len(store.read_lineage(repo, p).candidates) for p in store.populations(repo))
-    return Checked(counted, tuple(store.fsck(repo)))
+    config = found_config(repo)
+    return Checked(counted, store.fsck(repo, allowed_signers(repo, config) if config else b""))
 
 
 def doctor(path: Path, fix: bool) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avogit import calibration, store
-from avogit.session import choose_population
+from avogit.session import read_population
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,6 @@ class Plans:
 def plans(path: Path, population: str | None) -> Plans:
     """Expected against measured."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     found = calibration.outcomes(lineage)
     return Plans(lineage.population, calibration.calibrate(found), found)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from avogit import store
 from avogit.errors import AvogitError
-from avogit.session import choose_population
+from avogit.session import read_population
 from avogit.trajectory import Trajectory, trajectory
 
 
 def plot(path: Path, population: str | None) -> Trajectory:
     """The curve to draw."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     found = trajectory(lineage)
     if not found.best:
         raise AvogitError(f"{lineage.population} has no measured candidate yet: `avogit log`")

@@ -9,8 +9,9 @@ from pathlib import Path
 from avogit import resources, store
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Champion, Lineage
-from avogit.session import choose_population, find_candidate
+from avogit.session import choose_population, find_candidate, found_config, read_population
 from avogit.task import TASK_FILE, parse_task
+from avogit.trust import allowed_signers
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Log:
     """A population's candidates, oldest first."""
 
     lineage: Lineage
+    signatures: Mapping[str, store.Signature]  # of records; empty where nobody's are known
     hint: str  # which command fetches what this clone lacks; empty where nothing is missing
 
 
@@ -31,6 +33,7 @@ class Shown:
     pruned: str
     champion: str
     record: Mapping[str, object]
+    signature: store.Signature | None  # None where nobody's are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,15 @@ class TaskRow:
 def log(path: Path, population: str | None) -> Log:
     """Every candidate of a population."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
-    return Log(lineage, store.missing_refs_hint(repo))
+    lineage = read_population(repo, population)
+    return Log(lineage, _signatures(repo, lineage.population), store.missing_refs_hint(repo))
+
+
+def _signatures(repo: store.Repository, population: str) -> Mapping[str, store.Signature]:
+    """Who signed what, where the repository names signers."""
+    config = found_config(repo)
+    allowed = allowed_signers(repo, config) if config else b""
+    return store.signatures(repo, population, allowed) if allowed else {}
 
 
 def log_json(path: Path, population: str | None) -> Iterator[str]:
@@ -69,8 +79,9 @@ def log_json(path: Path, population: str | None) -> Iterator[str]:
 def show(path: Path, population: str | None, rev: str) -> Shown:
     """One candidate, whole."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     candidate = find_candidate(repo, lineage, rev)
+    signatures = _signatures(repo, lineage.population)
     name = candidate.trailers.get("Avo-Evaluation", "")
     record = store.read_record(repo, lineage.population, name) if name else {}
     champion = next((c.ref for c in lineage.champions if c.oid == candidate.oid), "")
@@ -81,13 +92,14 @@ def show(path: Path, population: str | None, rev: str) -> Shown:
         lineage.pruned.get(candidate.oid, ""),
         champion,
         record,
+        signatures.get(candidate.oid, store.UNSIGNED) if signatures else None,
     )
 
 
 def best(path: Path, population: str | None) -> Best:
     """The incumbent and the champions."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     return Best(lineage.population, lineage.incumbent(), lineage.seed(), lineage.champions)
 
 

@@ -10,7 +10,7 @@ from avogit import store
 from avogit.confirm import Confirmation, confirm
 from avogit.errors import AvogitError
 from avogit.loop import Limits, RunResult, Watcher, run_steps
-from avogit.records import Candidate
+from avogit.records import Candidate, Status
 from avogit.session import Progress, Session, open_session
 from avogit.step import StepResult, seed_population, take_step
 from avogit.workers import run_workers
@@ -83,7 +83,8 @@ def run(
 def seed(path: Path, from_revs: tuple[str, ...], progress: Progress) -> Seeded:
     """Found a population on HEAD's kernel, or on kernels of chosen commits, measured anew."""
     with open_session(path, progress) as session:
-        found = session.lineage().seed()
+        known = session.lineage().candidates.values()
+        found = next((c for c in known if c.status is Status.SEED and not c.distrust), None)
         if found is not None and not from_revs:
             return Seeded(session.population, (found,), already=True)
         made = tuple(seed_population(session, rev) for rev in from_revs or (None,))

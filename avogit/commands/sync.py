@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avogit import store
 from avogit.records import Candidate
-from avogit.session import Progress, silent
+from avogit.session import Progress, read_population, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Arrived:
     new: int
     lines: int
     incumbent: Candidate | None
+    distrusted: dict[str, str]  # live lines whose numbers are not taken, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,19 @@ def arrived(repo: store.Repository, before: dict[str, frozenset[str]]) -> tuple[
     """Every population now, beside what was known of it."""
     found = []
     for population in store.populations(repo):
-        lineage = store.read_lineage(repo, population)
+        lineage = read_population(repo, population)
         new = len(lineage.candidates.keys() - before.get(population, frozenset()))
-        lines, best = len(lineage.live()), lineage.incumbent()
-        found.append(Arrived(population, len(lineage.candidates), new, lines, best))
+        tips = [lineage.candidates[h.oid] for h in lineage.heads if h.oid in lineage.candidates]
+        found.append(
+            Arrived(
+                population,
+                len(lineage.candidates),
+                new,
+                len(lineage.live()),
+                lineage.incumbent(),
+                {tip.oid: tip.distrust for tip in tips if tip.distrust},
+            )
+        )
     return tuple(found)
 
 

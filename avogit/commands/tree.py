@@ -8,7 +8,7 @@ from pathlib import Path
 from avogit import store
 from avogit.genealogy import Node, Standings, ancestry, nodes
 from avogit.records import Candidate, Lineage
-from avogit.session import choose_population, find_candidate
+from avogit.session import find_candidate, read_population
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Tree:
 def tree(path: Path, population: str | None, wanted: Wanted) -> Tree:
     """The lineage, or what is wanted of it."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     shown = _chosen(repo, lineage, wanted)
     return Tree(
         lineage.population,

@@ -19,7 +19,9 @@ def _population(found: Arrived) -> str:
     best = found.incumbent
     stated = f"; best {best.oid[:10]} {best.score}" if best else ""
     live = f"{found.lines} live line{'' if found.lines == 1 else 's'}"
-    return f"{found.population}: {found.new} new of {found.candidates} candidates, {live}{stated}"
+    first = f"{found.population}: {found.new} new of {found.candidates} candidates, {live}{stated}"
+    doubts = [f"  {oid[:10]} counts as unmeasured: {why}" for oid, why in found.distrusted.items()]
+    return "\n".join([first, *doubts])
 
 
 def _counted(items: Sequence[str], what: str) -> str:

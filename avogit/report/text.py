@@ -19,6 +19,7 @@ from avogit.records import (
     PARENT,
     SECOND_PARENT,
     SEED,
+    Candidate,
     Evaluation,
     Ratio,
 )
@@ -118,6 +119,7 @@ def log_text(result: Log) -> str:
     rows = []
     for candidate in reversed(list(lineage.candidates.values())):
         marks = ("*" if candidate.oid in live else "") + ("!" if candidate.oid in champions else "")
+        marks += "?" if candidate.distrust else ""
         change = store.versus_parent(candidate)
         rows.append(
             [
@@ -127,20 +129,32 @@ def log_text(result: Log) -> str:
                 f"{100 * (change.value - 1):+.1f}%" if change else "",
                 candidate.operator,
                 bare_subject(candidate),
+                *_signed(result, candidate),
             ]
         )
-    table = tabulate(rows, ["candidate", "status", "score", "vs parent", "operator", "subject"])
+    headers = ["candidate", "status", "score", "vs parent", "operator", "subject"]
+    table = tabulate(rows, [*headers, "record"] if result.signatures else headers)
     lines = [lineage.population, table, "* a live line, ! a confirmed champion"]
+    if any(candidate.distrust for candidate in lineage.candidates.values()):
+        lines[-1] += ", ? counts as unmeasured: `avogit show` says why"
     return "\n".join([*lines, result.hint] if result.hint else lines)
+
+
+def _signed(result: Log, candidate: Candidate) -> list[str]:
+    signatures = result.signatures
+    return [str(signatures.get(candidate.oid, store.UNSIGNED))] if signatures else []
 
 
 def show_text(result: Shown) -> str:
     state = "live" if result.live else (f"pruned: {result.pruned}" if result.pruned else "not live")
     if not result.candidate.measured:
-        state += "; unmeasured: its tree is not the one that the numbers are about"
+        why = result.candidate.distrust or "its tree is not the one that the numbers are about"
+        state += f"; unmeasured: {why}"
     lines = [f"commit {result.candidate.oid}", f"state  {state}"]
     if result.champion:
         lines.append(f"tag    {result.champion}")
+    if result.signature:
+        lines.append(f"record {result.signature}")
     return "\n".join([*lines, "", result.message.rstrip()])
 
 

@@ -27,8 +27,9 @@ from avogit.store.repository import Repository, open_repository
 from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
 from avogit.store.rows import versus_parent
 from avogit.store.runs import RunAtWork, run_lease, runs_at_work
+from avogit.store.signing import SIGNED, UNSIGNED, Signature, signatures
 from avogit.store.sync import Exchange, exchange
-from avogit.store.trees import folder_files, tree_violations, with_files
+from avogit.store.trees import file_at, folder_files, tree_violations, with_files
 from avogit.store.user import (
     changed,
     commit_paths,
@@ -47,6 +48,8 @@ from avogit.store.writer import Writer, writer
 
 __all__ = [
     "ATTEMPT",
+    "SIGNED",
+    "UNSIGNED",
     "Entry",
     "Exchange",
     "Hunk",
@@ -54,6 +57,7 @@ __all__ = [
     "Problem",
     "Repository",
     "RunAtWork",
+    "Signature",
     "WorkInHand",
     "Writer",
     "add_base",
@@ -71,6 +75,7 @@ __all__ = [
     "evaluation_from_json",
     "evaluation_to_json",
     "exchange",
+    "file_at",
     "folder_files",
     "fsck",
     "git_version",
@@ -107,6 +112,7 @@ __all__ = [
     "run_lease",
     "runs_at_work",
     "set_reading_aids",
+    "signatures",
     "squash",
     "staged_files",
     "stale_locks",

@@ -15,13 +15,17 @@ from pathlib import Path
 from avogit.store.repository import Repository
 from avogit.store.rows import Grave, Row
 
-VERSION = 3
+VERSION = 4
+CheckedRow = tuple[str, str, str, str]  # record's commit, candidate, state, signer
 _TABLES = """
 CREATE TABLE tips (oid TEXT NOT NULL);
 CREATE TABLE rows (time_s INTEGER, generation INTEGER, oid TEXT, line TEXT NOT NULL,
     PRIMARY KEY (time_s, generation, oid)) WITHOUT ROWID;
 CREATE TABLE graves (oid TEXT, name TEXT, score TEXT, reason TEXT,
     PRIMARY KEY (oid, name, score, reason)) WITHOUT ROWID;
+CREATE TABLE checked_tips (signers TEXT, oid TEXT);
+CREATE TABLE checked (signers TEXT, record TEXT, candidate TEXT, state TEXT, signer TEXT,
+    PRIMARY KEY (signers, record)) WITHOUT ROWID;
 """
 
 
@@ -73,6 +77,43 @@ def store(
         )
         connection.execute("DELETE FROM tips")
         connection.executemany("INSERT INTO tips VALUES (?)", ((oid,) for oid in sorted(now)))
+    return True
+
+
+def checked_tips(connection: sqlite3.Connection, signers: str) -> frozenset[str]:
+    """The ends of the chains of records whose signatures were checked against these signers."""
+    query = "SELECT oid FROM checked_tips WHERE signers = ?"
+    return frozenset(oid for (oid,) in connection.execute(query, (signers,)))
+
+
+def checked(connection: sqlite3.Connection, signers: str) -> list[tuple[str, str, str]]:
+    """(candidate, state, signer) of every record that was checked."""
+    query = "SELECT candidate, state, signer FROM checked WHERE signers = ?"
+    return list(connection.execute(query, (signers,)))
+
+
+def store_checked(
+    connection: sqlite3.Connection,
+    signers: str,
+    known: frozenset[str],
+    now: frozenset[str],
+    found: Sequence[CheckedRow],
+) -> bool:
+    """Add what was checked on top of `known`; False where another process was faster.
+
+    Other sets of signers are forgotten: the file changed.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        if checked_tips(connection, signers) != known:
+            return False
+        for table in ("checked", "checked_tips"):
+            connection.execute(f"DELETE FROM {table} WHERE signers != ?", (signers,))
+        connection.execute("DELETE FROM checked_tips")
+        rows = ((signers, *row) for row in found)
+        connection.executemany("INSERT OR REPLACE INTO checked VALUES (?, ?, ?, ?, ?)", rows)
+        tips = ((signers, oid) for oid in sorted(now))
+        connection.executemany("INSERT INTO checked_tips VALUES (?, ?)", tips)
     return True
 
 
@@ -128,7 +169,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     with connection:
         if _is_ready(connection):  # another process was faster
             return
-        for table in ("tips", "rows", "graves"):
+        for table in ("tips", "rows", "graves", "checked_tips", "checked"):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         for statement in _TABLES.strip().split(";\n"):
             connection.execute(statement.rstrip(";"))

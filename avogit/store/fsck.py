@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avogit.store import lineage, message, rows, trailers
+from avogit.store import lineage, message, rows, signing, trailers
 from avogit.store.population import chain_patterns, populations
 from avogit.store.record_checks import Finding, check_records, differences
 from avogit.store.refs import read_refs
@@ -27,6 +27,14 @@ _SHAPES = (
 )
 
 
+_SIGNATURES = {
+    signing.SIGNED: "nothing to do",
+    signing.NONE: "`git config avogit.signingKey KEY` signs the next ones",
+    signing.UNKNOWN: "whose key is it? signing.allowed_signers in avogit.yaml names a file of them",
+    signing.BAD: "`git verify-commit` tells more; do not believe them",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One finding. `info` is something to know, no damage."""
@@ -37,11 +45,15 @@ class Problem:
     severity: str = "error"
 
 
-def fsck(repo: Repository) -> tuple[Problem, ...]:
-    """Every problem of every population, errors first; empty where all holds."""
+def fsck(repo: Repository, allowed: bytes = b"") -> tuple[Problem, ...]:
+    """Every problem of every population, errors first; empty where all holds.
+
+    `allowed`: an allowed-signers file, against which signatures are checked.
+    """
     found = list(_shapes(repo))
     for population in populations(repo):
         found += _check_population(repo, population)
+        found += _check_signatures(repo, population, allowed)
     return tuple(sorted(found, key=lambda problem: problem.severity != "error"))
 
 
@@ -64,6 +76,17 @@ def _check_population(repo: Repository, population: str) -> Iterator[Problem]:
         yield _no_records(population)
     for entry in commits.values():
         yield from _check_commit(entry, population, findings if recorded else None)
+
+
+def _check_signatures(repo: Repository, population: str, allowed: bytes) -> Iterator[Problem]:
+    """Who signed the records; nothing where nobody did and nobody is asked to."""
+    found = signing.counted(repo, population, allowed)
+    if not allowed and set(found) <= {signing.UNSIGNED}:
+        return
+    for signature, count in sorted(found.items(), key=lambda item: (item[0].state, item[0].signer)):
+        severity = "error" if signature.state == signing.BAD else "info"
+        where = f"{count} records of {population}"
+        yield Problem(str(signature), where, _SIGNATURES[signature.state], severity)
 
 
 def _check_chain(

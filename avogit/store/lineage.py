@@ -153,7 +153,7 @@ def _fill(
         known = cache.tips(connection)
         if known == refs.tips:
             return known, News(set())
-        usable = _existing(repo, known - refs.tips) | (known & refs.tips)
+        usable = existing(repo, known - refs.tips) | (known & refs.tips)
         near = seen if seen is not None and seen.tips == known else None
         news = News(set(known - refs.tips))
         with _no_collection():
@@ -186,7 +186,7 @@ def _new_commits(
     return few if few is not None else walk(repo, tips, without)
 
 
-def _existing(repo: Repository, oids: frozenset[str]) -> frozenset[str]:
+def existing(repo: Repository, oids: frozenset[str]) -> frozenset[str]:
     """Those of the ids that still name an object here."""
     if not oids:
         return frozenset()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avogit.store import git
@@ -68,12 +68,13 @@ class NewObjects:
         message: str,
         time_s: int,
         author: Person = AVOGIT,
+        seal: Callable[[bytes], bytes] | None = None,
     ) -> str:
-        """A commit; avogit is its committer."""
+        """A commit; avogit is its committer. `seal` gives its bytes with a signature."""
         lines = [f"tree {tree}", *(f"parent {oid}" for oid in parents)]
         lines += [signed("author", author, time_s), signed("committer", AVOGIT, time_s)]
-        text = "\n".join(lines) + "\n\n" + message
-        return self.add("commit", text.encode("utf-8", "replace"))
+        data = ("\n".join(lines) + "\n\n" + message).encode("utf-8", "replace")
+        return self.add("commit", seal(data) if seal else data)
 
     def write(self) -> None:
         """Write them all as loose objects, in one process."""

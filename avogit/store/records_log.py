@@ -6,6 +6,7 @@ messages name the hashes. Leaves the JSON to `documents`.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from avogit.store.documents import Document
 from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
 from avogit.store.population import chain_patterns, checked_name
 from avogit.store.repository import Repository
+from avogit.store.signing import with_signature
 
 RECORD = "record.json"
 TREE_NAME = "tree"  # of an attempt: the root tree that its workspace came to
@@ -40,6 +42,7 @@ def add_record(
     parent: str | None,
     time_s: int,
     tree: str = "",
+    signing_key: str = "",
 ) -> str:
     """Take a record's commit in among new objects; gives its id. It holds `tree`, if any."""
     for name in document.blobs:
@@ -52,7 +55,9 @@ def add_record(
     pairs = [("Avo-Format", message.FORMAT), ("Avo-Record", document.name), ("Avo-Kind", kind)]
     block = "\n".join(f"{key}: {value}" for key, value in pairs)
     text = message.sealed(f"avogit recorded {message.one_line(about)}\n\n{block}\n", pairs)
-    return new.commit(new.tree(entries), [parent] if parent else [], text, time_s)
+    seal = functools.partial(with_signature, key=signing_key, object_format=new.repo.object_format)
+    parents = [parent] if parent else []
+    return new.commit(new.tree(entries), parents, text, time_s, seal=seal if signing_key else None)
 
 
 def record_commits(

@@ -40,6 +40,12 @@ def folder_files(repo: Repository, tree_or_commit: str, folder: str) -> dict[str
     return {name: item[2] for name, item in zip(names, contents, strict=True) if item}
 
 
+def file_at(repo: Repository, tree_or_commit: str, path: str) -> bytes | None:
+    """One file's content; None where there is none."""
+    found = reader.read_object(repo, _spec(tree_or_commit, path))
+    return found[2] if found and found[1] == "blob" else None
+
+
 def with_files(repo: Repository, tree: str, folder: str, files: Mapping[str, bytes]) -> str:
     """The tree with these files of a folder put in place; modes of old files are kept."""
     prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Status
 from avogit.store import documents, git, lineage, message, reader, refs, rows, walk, work
-from avogit.store.documents import make_document
+from avogit.store.documents import Document, make_document
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.lease import alone, writer_lock
 from avogit.store.locks import clear_own_locks
@@ -24,9 +24,10 @@ from avogit.store.population import chain_ref, checked_name, head_name, head_ref
 from avogit.store.records_log import add_record
 from avogit.store.refs import Update
 from avogit.store.repository import Repository
+from avogit.store.signing import signing_key
 
 _MAX_WRITERS = 1000
-_AUTHOR = "author"  # in a repository's memory; no population has such a name
+_AUTHOR, _SIGNING = "\0author", "\0signing"  # in a repository's memory
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Writer:
     seen_in_hand: frozenset[str]  # the trees that other writers had in hand when this one began
     _at: dict[str, str | None] = field(default_factory=dict)  # ref -> where we left it
     _last_s: int = 0
+    key: str = ""  # that its records are signed with
 
     @property
     def number(self) -> int:
@@ -73,9 +75,7 @@ class Writer:
         )
         text = message.compose(entry, self.population, document.name)
         oid = new.commit(entry.tree, entry.parents, text, time_s, self.author)
-        record = add_record(
-            new, document, "evaluation", f"an evaluation of {oid}", self._tip("records"), time_s
-        )
+        record = self._add(new, document, "evaluation", f"an evaluation of {oid}", time_s)
         link = self._link(new, oid, time_s)
         new.write()
         updates = [self._update("records", record), self._update("tried", link)]
@@ -92,10 +92,22 @@ class Writer:
         """A record of its own: a re-measurement, an attempt (with its tree), ..."""
         new, time_s = NewObjects(self.repo), self._now_s(())
         document = make_document(kind, self.population, self.name, time_s, payload, blobs)
-        oid = add_record(new, document, kind, f"one {kind}", self._tip("records"), time_s, tree)
+        oid = self._add(new, document, kind, f"one {kind}", time_s, tree)
         new.write()
         self._move([self._update("records", oid)])
         return document.name
+
+    def _add(
+        self,
+        new: NewObjects,
+        document: Document,
+        kind: str,
+        about: str,
+        time_s: int,
+        tree: str = "",
+    ) -> str:
+        before = self._tip("records")
+        return add_record(new, document, kind, about, before, time_s, tree, self.key)
 
     def _link(self, new: NewObjects, oid: str, time_s: int) -> str:
         previous = self._tip("tried")
@@ -154,7 +166,7 @@ def writer(repo: Repository, population: str) -> Iterator[Writer]:
         tips = [tip for tip in at.values() if tip]
         last_s = max((entry.time_s for entry in walk.read_commits(repo, tips)), default=0)
         others = work.proposed_trees(repo, wip - set(chains))
-        yield Writer(repo, population, name, author(repo), others, at, last_s)
+        yield Writer(repo, population, name, author(repo), others, at, last_s, _key(repo))
     finally:
         os.close(lease)
 
@@ -173,6 +185,14 @@ def author(repo: Repository) -> Person:
     known = repo.memory.get(_AUTHOR)
     if not isinstance(known, Person):
         known = repo.memory[_AUTHOR] = _asked_author(repo)
+    return known
+
+
+def _key(repo: Repository) -> str:
+    """The key that records are signed with, tried once."""
+    known = repo.memory.get(_SIGNING)
+    if not isinstance(known, str):
+        known = repo.memory[_SIGNING] = signing_key(repo)
     return known
 
 
