@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ FORMAT = 1
 TASK_FILE = "task.yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _TUNABLE = re.compile(
-    rb"^(?P<before>\s*constexpr\s+\w+\s+(?P<name>\w+)\s*=\s*)(?P<value>-?\d+)"
-    rb"(?P<after>\s*;\s*//\s*tune:\s*(?P<choices>-?\d+(?:\s+-?\d+)*)\s*)$",
+    rb"^(?P<before>(?:\s*constexpr\s+\w+\s+)?(?P<name>\w+)\s*=\s*)(?P<value>-?\d+)"
+    rb"(?P<after>\s*(?:;\s*//|#)\s*tune:\s*(?P<choices>-?\d+(?:\s+-?\d+)*)\s*)$",
     re.MULTILINE,
 )
 
@@ -45,6 +46,18 @@ class Correctness:
 
 
 @dataclass(frozen=True, slots=True)
+class Buffer:
+    """A tensor of a GPU task. An extent is a number, or the name of a workload's parameter."""
+
+    shape: tuple[int | str, ...]
+    element_bytes: int
+
+    def nbytes(self, params: Mapping[str, int]) -> int:
+        extents = (params[e] if isinstance(e, str) else e for e in self.shape)
+        return math.prod(extents, start=self.element_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """How sources become an artefact."""
 
@@ -63,7 +76,7 @@ class Task:
     summary: str
     editable: tuple[str, ...]  # globs relative to the folder
     build: Build
-    entry: str  # exported C symbol
+    entry: str  # exported C symbol; a GPU task has none
     arguments: tuple[str, ...]  # input names, "out", then workload parameters, in call order
     threads: int
     workloads: tuple[Workload, ...]
@@ -71,6 +84,8 @@ class Task:
     baseline: str  # a name that problem.py's `baseline` stands for, shown in messages
     max_gflops: float  # per thread; a faster result is impossible
     call_timeout_s: float
+    buffers: Mapping[str, Buffer]  # of a GPU task, by argument
+    presets: Mapping[str, tuple[Workload, ...]]  # named sets that `workloads` may choose
     files: Mapping[str, bytes]
 
     @property
@@ -179,6 +194,37 @@ class _Fields:
             known = ", ".join(sorted(self.known))
             raise AvogitError(f"{self.where}: unknown field `{unknown[0]}`; known: {known}")
 
+    def presets(self) -> dict[str, tuple[Workload, ...]]:
+        if not self.get("presets", dict, {}):
+            return {}
+        part = self.part("presets")
+        return {name: part.workloads(name) for name in part.document}
+
+    def chosen(self, presets: Mapping[str, tuple[Workload, ...]]) -> tuple[Workload, ...]:
+        """`workloads`: a list, or the name of a preset."""
+        name = self.document.get("workloads")
+        if not isinstance(name, str):
+            return self.workloads("workloads")
+        self.known.add("workloads")
+        if name not in presets:
+            known = ", ".join(presets) or "none"
+            raise AvogitError(f"{self.where}: no preset `{name}`; there is: {known}")
+        return presets[name]
+
+    def buffers(self) -> dict[str, Buffer]:
+        if not self.get("buffers", dict, {}):
+            return {}
+        part = self.part("buffers")
+        return {name: part.part(name).buffer() for name in part.document}
+
+    def buffer(self) -> Buffer:
+        shape = tuple(self.get("shape", list))
+        if not shape or not all(type(extent) in (int, str) for extent in shape):
+            raise AvogitError(f"{self.where}: `shape` must hold numbers and parameters' names")
+        found = Buffer(shape, self.get("element_bytes", int))
+        self.done()
+        return found
+
     def workloads(self, name: str) -> tuple[Workload, ...]:
         found = []
         for entry in self.get(name, list):
@@ -206,6 +252,7 @@ class _Fields:
         if not _NAME.fullmatch(name):
             raise AvogitError(f"{self.where}: name {name!r} must match {_NAME.pattern}")
         build, correctness = self.part("build"), self.part("correctness")
+        presets, buffers = self.presets(), self.buffers()
         task = Task(
             path=path,
             name=name,
@@ -217,10 +264,10 @@ class _Fields:
                 flags=build.strings("flags", []),
                 timeout_s=float(build.get("timeout_s", (int, float), 120)),
             ),
-            entry=self.get("entry", str),
+            entry=self.get("entry", str, "" if buffers else ...),
             arguments=self.strings("arguments"),
             threads=self.get("threads", int, 1),
-            workloads=self.workloads("workloads"),
+            workloads=self.chosen(presets),
             correctness=Correctness(
                 row_rmse=float(correctness.get("row_rmse", (int, float))),
                 shapes=correctness.workloads("shapes"),
@@ -228,6 +275,8 @@ class _Fields:
             baseline=self.get("baseline", str),
             max_gflops=float(self.get("max_gflops", (int, float), 1000)),
             call_timeout_s=float(self.get("call_timeout_s", (int, float), 10)),
+            buffers=buffers,
+            presets=presets,
             files=dict(files),
         )
         for fields in (self, build, correctness):
@@ -247,7 +296,17 @@ class _Fields:
         if task.arguments.count("out") != 1:
             raise AvogitError(f"{self.where}: `arguments` must name `out` exactly once")
         wanted = set(task.arguments[task.arguments.index("out") + 1 :])
-        for workload in (*task.workloads, *task.correctness.shapes):
+        if task.buffers:
+            self._check_buffers(task)
+            extents = (e for buffer in task.buffers.values() for e in buffer.shape)
+            wanted |= {extent for extent in extents if isinstance(extent, str)}
+        preset = (workload for workloads in task.presets.values() for workload in workloads)
+        for workload in (*task.workloads, *preset, *task.correctness.shapes):
             missing = wanted - set(workload.params)
             if missing:
                 raise AvogitError(f"{self.where}: workload {workload.name} lacks {sorted(missing)}")
+
+    def _check_buffers(self, task: Task) -> None:
+        named = task.arguments[: task.arguments.index("out") + 1]
+        if set(named) != set(task.buffers):
+            raise AvogitError(f"{self.where}: `buffers` must be of {', '.join(named)}, no others")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "best", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot",
+    "best", "build", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot",
     "prune", "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
     "cross", "compare", "ablate", "blame",
 )  # fmt: skip

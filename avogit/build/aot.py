@@ -1,10 +1,11 @@
 """Triton's ahead-of-time compiler around a candidate's kernels. Runs confined.
 
-A kernel module has `variants(device)`, which maps the name of each kernel to what it is made of:
-`function` (a `triton.jit` function), `signature` (argument -> Triton's type), `constants`
-(argument -> value), `aligned` (pointers and lengths that are multiples of 16), and `options`
-(`num_warps`, `num_stages`, ...). A launch that leaves out `block` or `shared_bytes` gets those
-that Triton chose, and the two scratch pointers that Triton adds are passed as null.
+A kernel module has `variants(device, workloads)`, which maps the name of each kernel that these
+workloads need to what it is made of: `function` (a `triton.jit` function), `signature` (argument
+-> Triton's type), `constants` (argument -> value), `aligned` (pointers and lengths that are
+multiples of 16), and `options` (`num_warps`, `num_stages`, ...). A launch that leaves out `block`
+or `shared_bytes` gets those that Triton chose, and the two scratch pointers that Triton adds are
+passed as null.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ def main(argv: Sequence[str]) -> int:
 def _build() -> None:
     order = json.loads(Path(ORDER).read_text(encoding="utf-8"))
     built: dict[str, Built] = {}
+    workloads = list(order["workloads"].values())
     for module in order["modules"]:
-        variants = candidate_module(module).variants(dict(order["device"]))
-        for name, variant in variants.items():
+        variants = candidate_module(module).variants
+        for name, variant in variants(dict(order["device"]), workloads).items():
             built[name] = _compile(name, variant, order["device"]["capability"])
     Path("avogit-cubins.json").write_text(json.dumps([f"{n}.cubin" for n in built]))
     write_plans(order, _Filled(candidate_module(LAUNCH), built))

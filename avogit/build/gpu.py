@@ -69,7 +69,11 @@ def pack(
     try:
         plans = json.loads(plans_at.read_text(encoding="utf-8"))
         data = {name: (workshop.work / name).read_bytes() for name in cubins}
-        kernels = [k for name in cubins for k in _kernels(workshop, name, data[name], by_cubin)]
+        kernels = [
+            k
+            for name in cubins
+            for k in _kernels(workshop, name, data[name], device_of(order), by_cubin)
+        ]
     except (ValueError, RecursionError, NotACubin) as error:
         return BuildFailure("compile-error", f"the build wrote what nobody can read: {error}")
     twice = {k.name for k in kernels if [o.name for o in kernels].count(k.name) > 1}
@@ -82,11 +86,13 @@ def pack(
     return None
 
 
-def _kernels(workshop: Workshop, cubin: str, data: bytes, by_cubin: bool) -> list[Kernel]:
+def _kernels(
+    workshop: Workshop, cubin: str, data: bytes, device: Device, by_cubin: bool
+) -> list[Kernel]:
     sizes = parameter_sizes(data)
     if by_cubin and len(sizes) != 1:
         raise NotACubin(f"{cubin} holds {len(sizes)} kernels")
-    resources = inspect(workshop, cubin)
+    resources = inspect(workshop, cubin, device.architecture.capability)
     return [
         Kernel(
             name=Path(cubin).stem if by_cubin else entry,

@@ -22,6 +22,8 @@ _USAGE = re.compile(r"Function (\S+):\s*REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL
 _FUNCTION = re.compile(r"^\s*Function : (\S+)", re.MULTILINE)
 _INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*)", re.M)
 _PADDING = frozenset({"NOP", "BRA"})
+# The system keeps this much of a block's shared memory, and here alone it is counted in.
+_RESERVED_SHARED, _RESERVED_SINCE = 1024, 90
 _LARGEST_LISTING = 256 << 20
 _TOOLS = "nvidia/cu*/bin", "triton/backends/nvidia/bin"
 
@@ -35,7 +37,7 @@ def find_tool(name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def inspect(workshop: Workshop, cubin: str) -> Mapping[str, Resources]:
+def inspect(workshop: Workshop, cubin: str, capability: int) -> Mapping[str, Resources]:
     """By kernel, what a cubin in the work folder takes."""
     tool, disassembler = find_tool("cuobjdump"), find_tool("nvdisasm")
     if tool is None:
@@ -47,9 +49,16 @@ def inspect(workshop: Workshop, cubin: str) -> Mapping[str, Resources]:
         seeing.run([*command, cubin], "inspection")
     text = seeing.everything(_LARGEST_LISTING)
     counts = {name: dict(found) for name, found in _instructions(text)}
+    reserved = _RESERVED_SHARED if capability >= _RESERVED_SINCE else 0
     return {
-        name: Resources(int(reg), int(stack), int(shared), int(local), counts.get(name, {}))
-        for name, reg, stack, shared, local in _USAGE.findall(text)
+        name: Resources(
+            registers=int(registers),
+            stack_bytes=int(stack),
+            shared_bytes=max(0, int(shared) - reserved),
+            local_bytes=int(local),
+            instructions=counts.get(name, {}),
+        )
+        for name, registers, stack, shared, local in _USAGE.findall(text)
     }
 
 

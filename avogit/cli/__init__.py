@@ -13,6 +13,7 @@ import click
 
 from avogit import __version__
 from avogit.cli import (
+    build,
     care,
     evolve,
     guide,
@@ -50,6 +51,7 @@ _COMMANDS = (
     care.restore,
     care.fsck,
     care.doctor,
+    build.build,
     read.tasks,
     hook.hook,
 )

@@ -21,6 +21,7 @@ from types import TracebackType
 from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSpec
 from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure, BuildOrder
 from avogit.errors import AvogitError
+from avogit.evaluation.compiling import build_files, order_for, trusted_files
 from avogit.evaluation.device import device_name
 from avogit.evaluation.results import Setting, failed, from_report
 from avogit.evaluation.slot import DeviceSlot, Slot
@@ -31,7 +32,6 @@ from avogit.task import TASK_FILE, Task, Workload
 
 _EVALUATOR_CODE = ("bench", "build", "evaluation", "sandbox")
 _EVALUATOR_FILES = ("processes.py", "statistics.py")
-_NOT_COMPILED = ("problem.py", TASK_FILE)
 _SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
 _LARGEST_SOURCE = 4 << 20
 
@@ -188,11 +188,7 @@ class Evaluator:
         return arms
 
     def _build(self, source: Source) -> Artefact | BuildFailure:
-        task = self._task
-        files = {**_build_files(task), **source.files}
-        return self._build_order(
-            BuildOrder(files, task.build.sources, task.build.flags, task.build.timeout_s)
-        )
+        return self._build_order(order_for(self._task, source.files))
 
     def _build_order(self, order: BuildOrder) -> Artefact | BuildFailure:
         return BUILDERS[self._task.build.language](order, self._state_dir / "artefacts")
@@ -221,7 +217,7 @@ def refuse(task: Task, files: Mapping[str, bytes]) -> str:
             return f"{name} is not editable in this task"
         if len(data) > _LARGEST_SOURCE:
             return f"{name} has {len(data)} bytes, at most {_LARGEST_SOURCE} are taken"
-    missing = [name for name in task.build.sources if name not in {**_build_files(task), **files}]
+    missing = [name for name in task.build.sources if name not in {**build_files(task), **files}]
     return f"{missing[0]} is missing" if missing else ""
 
 
@@ -242,7 +238,7 @@ def task_spec(task: Task, state_dir: Path) -> TaskSpec:
 
 def write_trusted(task: Task, store: Path) -> Path:
     """The folder that holds the task's trusted files as committed, and nothing else."""
-    files = _trusted(task)
+    files = trusted_files(task)
     folder = store / task.version.removeprefix("sha256:")
     if folder.is_dir() and all(_holds(folder / name, data) for name, data in files.items()):
         return folder
@@ -267,17 +263,6 @@ def evaluator_version() -> str:
         name = path.relative_to(PACKAGE).as_posix()
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return f"sha256:{digest.hexdigest()}"
-
-
-def _build_files(task: Task) -> dict[str, bytes]:
-    """The trusted files that sources may include."""
-    return {n: d for n, d in _trusted(task).items() if n not in _NOT_COMPILED}
-
-
-def _trusted(task: Task) -> dict[str, bytes]:
-    """The files that make the task's version."""
-    hidden = [*task.editable_files(task.files), *task.knowledge()]
-    return {name: data for name, data in task.files.items() if name not in hidden}
 
 
 def _holds(path: Path, data: bytes) -> bool:
