@@ -12,7 +12,7 @@ import pytest
 
 COMMANDS = (
     "best", "build", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot",
-    "prune", "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
+    "prune", "report", "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
     "cross", "compare", "ablate", "blame",
 )  # fmt: skip
 

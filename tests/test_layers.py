@@ -22,7 +22,7 @@ DOORS = {
     "yaml": ("config", "task"),
     "click": "cli",
     "matplotlib": "report",
-    "jinja2": "operators",
+    "jinja2": ("operators", "report"),
     "mcp": "commands.mcp",
 }
 # Higher may import lower, never the other way round.

@@ -38,6 +38,7 @@ _COMMANDS = (
     read.log,
     view.tree,
     view.plot,
+    view.report,
     read.show,
     read.best,
     guide.plans,

@@ -1,4 +1,4 @@
-"""`tree`, `plot`: the lineage as it is looked at."""
+"""`tree`, `plot`, `report`: the lineage as it is looked at."""
 
 from __future__ import annotations
 
@@ -70,3 +70,23 @@ def plot(path: Path, output: Path, population: str | None, as_json: bool) -> Non
     from avogit.report.plot import draw
 
     emit(draw(found, output), False, "plot.plot_text")
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    default="lineage.html",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write.",
+)
+@population_option
+@json_option
+@click.pass_obj
+def report(path: Path, output: Path, population: str | None, as_json: bool) -> None:
+    """Write the lineage as one HTML file: tree, trajectory, every diff and table."""
+    from avogit.commands import report as command
+    from avogit.report.page import write
+
+    emit(write(command.report(path, population), output), as_json, "page.report_text")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from avogit.store.archive import add_base, pruner, repair, restore, retire
 from avogit.store.attempts import ATTEMPT, attempt_payload, attempts
 from avogit.store.blame import blame
-from avogit.store.champions import tag_champion
+from avogit.store.champions import confirmed_score, tag_champion
+from avogit.store.diffs import diffs
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.fsck import Problem, fsck
@@ -21,7 +22,7 @@ from avogit.store.merges import Merge, common_ancestor, merge
 from avogit.store.patches import patch_id, patch_ids
 from avogit.store.population import population_name, populations
 from avogit.store.proposals import line_as_mails, line_of, review_branch, squash
-from avogit.store.records_log import read_blob, read_record, records
+from avogit.store.records_log import attachment, read_blob, read_record, records
 from avogit.store.remotes import choose_remote, missing_refs_hint
 from avogit.store.repository import Repository, open_repository
 from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
@@ -42,7 +43,7 @@ from avogit.store.user import (
     staged_files,
     under_way,
 )
-from avogit.store.verify import line_problems, message_of, message_problem
+from avogit.store.verify import line_problems, message_of, message_problem, messages
 from avogit.store.work import plan_from_json
 from avogit.store.writer import Writer, writer
 
@@ -62,6 +63,7 @@ __all__ = [
     "Writer",
     "add_base",
     "alone",
+    "attachment",
     "attempt_payload",
     "attempts",
     "blame",
@@ -71,6 +73,8 @@ __all__ = [
     "commit_paths",
     "common_ancestor",
     "config_value",
+    "confirmed_score",
+    "diffs",
     "evaluation_bytes",
     "evaluation_from_json",
     "evaluation_to_json",
@@ -88,6 +92,7 @@ __all__ = [
     "merge",
     "message_of",
     "message_problem",
+    "messages",
     "missing_refs_hint",
     "open_repository",
     "pager",

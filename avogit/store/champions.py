@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 
-from avogit.store import git, message, refs
+from avogit.records import Champion, Ratio
+from avogit.store import git, message, refs, rows, trailers
 from avogit.store.documents import evaluation_from_json
 from avogit.store.objects import AVOGIT, NewObjects, signed
 from avogit.store.population import champion_ref, checked_name
@@ -43,6 +44,12 @@ def _free_name(repo: Repository, population: str, stem: str) -> str:
     taken = {ref.rsplit("/", 1)[-1] for ref in refs.read_refs(repo, *patterns)}
     names = (stem, *(f"{stem}-{n}" for n in range(2, 10_000)))
     return next(name for name in names if name.rsplit("/", 1)[-1] not in taken)
+
+
+def confirmed_score(champion: Champion) -> Ratio | None:
+    """What its confirmation measured, as the tag states it."""
+    block = dict(trailers.parse(champion.message))
+    return rows.stated_ratio(f"{block.get('Avo-Score', '')} {block.get('Avo-Score-CI', '')}")
 
 
 def _trailers(repo: Repository, population: str, oid: str, record: str) -> list[tuple[str, str]]:

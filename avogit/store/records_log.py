@@ -106,10 +106,16 @@ def read_blob(repo: Repository, population: str, sha: str, name: str) -> bytes:
 
 
 def records(repo: Repository, population: str, kind: str = "") -> Iterator[dict[str, Any]]:
-    """Every record of a population (of one kind), newest first, each with its `name`."""
+    """Every record of a population (of one kind), newest first, with its `name` and `commit`."""
     commits = list(record_commits(repo, population, kind=kind))
     found = reader.read_objects(repo, [f"{item.commit}:{RECORD}" for item in commits])
     for item, blob in zip(commits, found, strict=True):
         if blob is not None:
             document = documents.parse_document(blob[2], f"record {item.name[:19]}")
-            yield document | {"name": item.name}
+            yield document | {"name": item.name, "commit": item.commit}
+
+
+def attachment(repo: Repository, commit: str, name: str) -> bytes | None:
+    """A file beside the record that this commit holds."""
+    found = reader.read_object(repo, f"{commit}:{name}")
+    return found[2] if found else None

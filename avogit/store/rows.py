@@ -147,9 +147,13 @@ def candidate(values: Mapping[str, Any]) -> Candidate:
 
 def versus_parent(found: Candidate) -> Ratio | None:
     """Parent time / this time, as its message states it; None where it states none."""
-    words = found.trailers.get("Avo-Versus-Parent", "").split()
+    return stated_ratio(found.trailers.get("Avo-Versus-Parent", ""))
+
+
+def stated_ratio(text: str) -> Ratio | None:
+    """`<value> <low> <high>` as a ratio; None where the text is none."""
     try:
-        value, low, high = map(float, words)
+        value, low, high = map(float, text.split())
         return Ratio(value, low, high)
     except ValueError:
         return None

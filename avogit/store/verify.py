@@ -6,14 +6,14 @@ Owns those two questions. Leaves the records to `record_checks` and the whole po
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from avogit.errors import AvogitError
 from avogit.store import git, records_log, refs, rows, trailers
 from avogit.store.population import chain_patterns, populations
 from avogit.store.record_checks import differences, finding_of
 from avogit.store.repository import Repository
-from avogit.store.walk import walk
+from avogit.store.walk import read_commits, walk
 
 _NEEDED = ("Avo-Format", "Avo-Population", "Avo-Status", "Avo-Tree", "Avo-Evaluation")
 
@@ -49,6 +49,11 @@ def line_problems(repo: Repository, oid: str) -> list[str]:
 def message_of(repo: Repository, oid: str) -> str:
     """A commit's message."""
     return git.run(repo.cwd, "log", "-1", "--format=%B", oid, "--").decode("utf-8", "replace")
+
+
+def messages(repo: Repository, oids: Collection[str]) -> dict[str, str]:
+    """Many commits' messages, by their ids."""
+    return {entry.oid: entry.message for entry in read_commits(repo, oids)}
 
 
 def _line_problems(repo: Repository, population: str, oid: str, bases: set[str]) -> Iterator[str]:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from store_helpers import POPULATION, Git, child, make_repository, seed
+from store_helpers import (
+    POPULATION,
+    Git,
+    child,
+    kernel_tree,
+    make_entry,
+    make_repository,
+    seed,
+)
 
 from avogit import store
-from avogit.records import Candidate, Status
+from avogit.records import Candidate, Plan, Status
+
+HOSTILE = "</script><img src=x onerror=alert(1)> & 'quoted' <!--"
+CHAT = [
+    {"role": "user", "content": "make it faster </script>"},
+    {"role": "assistant", "content": None, "tool_calls": [
+        {"function": {"name": "edit", "arguments": '{"file": "kernel.cpp"}'}}]},
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,3 +62,21 @@ def make_family(at: Path) -> Family:
         rows = [(found[name].oid, why, 1.0) for name, why in gone]
         store.retire(repo, POPULATION, rows)
     return Family(at, git, found)
+
+
+def make_told(at: Path) -> Family:
+    """The same with a candidate whose every text is hostile, and with a transcript."""
+    family = make_family(at)
+    repo = store.open_repository(at)
+    parent = family["best"]
+    tree = kernel_tree(repo, parent.oid, f"// {HOSTILE}\n")
+    entry = make_entry(tree, [parent.oid], Status.REJECTED, subject=HOSTILE, generation=4)
+    entry = replace(
+        entry,
+        body=f"Because\n\n{HOSTILE}",
+        plan=Plan(f"hope {HOSTILE}", 4.0),
+        attachments={"transcript.json": json.dumps(CHAT).encode()},
+    )
+    with store.writer(repo, POPULATION) as writer:
+        family.members["hostile"] = writer.record(entry)
+    return family
