@@ -7,6 +7,8 @@ is followed, run or parsed here. Leaves the meaning of a violation to `step`.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
@@ -18,8 +20,11 @@ from avogit.errors import AvogitError
 from avogit.task import Task
 
 MAX_FILE_BYTES = 1 << 20
+MAX_TOTAL_BYTES = 16 << 20
 MAX_ENTRIES = 10_000
+MAX_DEPTH = 64
 MAX_NAMED = 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class WorkspaceState(NamedTuple):
@@ -46,6 +51,18 @@ def write_workspace(
         path.chmod(0o444 if name in protected else 0o644)
 
 
+def write_file(directory: Path, name: str, data: bytes) -> None:
+    """Write one file of a workspace in which others are at work: no link is followed."""
+    path = PurePosixPath(_safe(name))
+    handle = _open_folder(directory, str(path.parent), make=True)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(path.name, flags, 0o644, dir_fd=handle), "wb") as file:
+            file.write(data)
+    finally:
+        os.close(handle)
+
+
 def read_back(
     directory: Path, task: Task, before: Mapping[str, bytes], ignored: Collection[str] = ()
 ) -> WorkspaceState:
@@ -57,7 +74,9 @@ def read_back(
     files: dict[str, bytes] = {}
     named: list[str] = []
     seen: set[str] = set()
-    for name, entry in _entries(directory):
+    size = 0
+    for entry in _entries(directory):
+        name = entry.name
         seen.add(name)
         if len(seen) > MAX_ENTRIES:
             named.append(f"too-many-files: more than {MAX_ENTRIES}")
@@ -65,13 +84,16 @@ def read_back(
         if any(fnmatchcase(name, glob) for glob in ignored):
             continue
         try:
-            found = _classify(name, entry, task, before)
+            found = _classify(entry, task, before)
         except OSError:  # no permission, or it changed while we looked
             found = f"unreadable: {_shown(name)}"
-        if isinstance(found, bytes):
-            files[name] = found
-        elif found:
-            named.append(found)
+        if not isinstance(found, bytes):
+            named += [found] if found else []
+            continue
+        files[name], size = found, size + len(found)
+        if size > MAX_TOTAL_BYTES:
+            named.append(f"too-large: more than {MAX_TOTAL_BYTES} bytes in all")
+            break
     else:
         named += [f"file-deleted: {_shown(name)}" for name in before if name not in seen]
     return WorkspaceState(files, _bounded(sorted(named)))
@@ -100,36 +122,62 @@ def _safe(name: str) -> str:
     return name
 
 
-def _entries(directory: Path) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
+class _Entry(NamedTuple):
+    """Something in a workspace. Everything is looked at from the open folder that holds it."""
+
+    name: str  # relative to the workspace
+    found: os.DirEntry[str] | None  # None: a folder that cannot be read
+    folder: int  # an open handle
+
+
+def _entries(directory: Path) -> Iterator[_Entry]:
     """Everything below a directory but plain folders; a repository in it counts as one entry.
 
-    A folder that cannot be read has no entry.
+    No link is followed, also where one takes a folder's place while we look.
     """
     pending = [""]
     while pending:
         prefix = pending.pop()
         try:
-            with os.scandir(directory / prefix) as scan:
-                entries = sorted(scan, key=lambda e: e.name)
-        except PermissionError:
-            yield prefix, None
+            handle = _open_folder(directory, prefix)
+        except OSError:
+            yield _Entry(prefix or ".", None, -1)
             continue
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False) and is_inside(name):
-                pending.append(f"{name}/")
-            else:
-                yield name, entry
+        try:
+            with os.scandir(handle) as scan:
+                entries = sorted(itertools.islice(scan, MAX_ENTRIES + 1), key=lambda e: e.name)
+            for entry in entries:
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False) and is_inside(name):
+                    pending.append(f"{name}/")
+                else:
+                    yield _Entry(name, entry, handle)
+        finally:
+            os.close(handle)
 
 
-def _classify(
-    name: str, entry: os.DirEntry[str] | None, task: Task, before: Mapping[str, bytes]
-) -> bytes | str:
+def _open_folder(directory: Path, prefix: str, *, make: bool = False) -> int:
+    """A handle of a folder below a directory, reached (or made) folder by folder."""
+    handle = os.open(directory, _FOLDER)
+    parts = PurePosixPath(prefix).parts
+    for part in parts if len(parts) <= MAX_DEPTH else [""]:  # no folder has no name
+        above = handle
+        try:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=above)
+            handle = os.open(part, _FOLDER, dir_fd=above)
+        finally:
+            os.close(above)
+    return handle
+
+
+def _classify(item: _Entry, task: Task, before: Mapping[str, bytes]) -> bytes | str:
     """The bytes of an editable file; else a violation, or "" for a protected file untouched."""
-    shown = _shown(name)
-    if entry is None:
+    name, shown = item.name, _shown(item.name)
+    if item.found is None:
         return f"unreadable: {shown}"
-    info = entry.stat(follow_symlinks=False)
+    info = item.found.stat(follow_symlinks=False)
     editable = task.is_editable(name) and is_inside(name)
     if stat.S_ISLNK(info.st_mode):
         return f"symlink: {shown}"
@@ -141,15 +189,17 @@ def _classify(
         return f"bad-name: {shown}"
     if editable and info.st_size > MAX_FILE_BYTES:
         return f"too-large: {shown} ({info.st_size} bytes, at most {MAX_FILE_BYTES})"
-    data = _read(entry.path, MAX_FILE_BYTES if editable else len(before[name]) + 1)
+    data = _read(item, MAX_FILE_BYTES if editable else len(before[name]) + 1)
     if editable:
         return data
     return "" if data == before[name] else f"protected-file-changed: {shown}"
 
 
-def _read(path: str, limit: int) -> bytes:
+def _read(item: _Entry, limit: int) -> bytes:
     """So many bytes of a regular file, never through a link that took its place."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    name = PurePosixPath(item.name).name
+    with os.fdopen(os.open(name, flags, dir_fd=item.folder), "rb") as file:
         return file.read(limit)
 
 

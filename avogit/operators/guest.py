@@ -39,7 +39,7 @@ _OFFERED = (
     "give_up",
 )
 _OWN_FILES = (MESSAGE, PLAN, ".git")  # an agent may keep a repository of its own; never read
-_MAX_CALLS = 2_000
+_MAX_CALLS = 500
 _NOTE_BYTES = 8192
 
 
@@ -99,6 +99,12 @@ class Guest:
             self.ending = result
             return Answer(True, "taken; it is measured when you have ended, so end now")
         return Answer(name != "evaluate" or self._passes(), self.redaction.text(result))
+
+    def over(self) -> str:
+        """Why there is nothing more to do for it; empty while there is."""
+        if self.ending is not None:
+            return "done"
+        return "calls" if self.calls > _MAX_CALLS else ""
 
     def _passes(self) -> bool:
         draft = self.session.evaluated(self.session.files())

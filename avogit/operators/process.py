@@ -20,7 +20,7 @@ from pathlib import Path
 
 from avogit.errors import AvogitError
 
-TIMEOUT, PROCESSES, DISK, DONE = "timeout", "processes", "disk", "done"
+TIMEOUT, PROCESSES, DISK = "timeout", "processes", "disk"
 _HEAD_BYTES = 64 * 1024
 _TAIL_BYTES = 192 * 1024
 _POLL_S = 0.05
@@ -48,7 +48,7 @@ class Ended:
     """How a program ended. `status` is negative for a signal, as subprocess has it."""
 
     status: int
-    stopped: str  # why it was killed: TIMEOUT, PROCESSES, DISK, DONE; empty: it ended by itself
+    stopped: str  # why it was killed: TIMEOUT, ...; empty: it ended by itself
     seconds: float
     output: str  # stdout and stderr together; bounded, and says what was cut
 
@@ -65,12 +65,12 @@ def run_bounded(
     environ: Mapping[str, str],
     bounds: Bounds,
     attach: Attach = lambda selector: None,
-    is_done: Callable[[], bool] = lambda: False,
+    over: Callable[[], str] = lambda: "",
 ) -> Ended:
     """Run a program in a session of its own; kill all it started when it ends or runs over.
 
     `attach` adds sockets to serve meanwhile: a selector key's `data` is what to call. Once
-    `is_done`, the program has a few seconds left.
+    `over` gives a reason, the program has a few seconds left.
     """
     mark = f"{_MARK}={secrets.token_hex(16)}"
     name, _, value = mark.partition("=")
@@ -78,7 +78,7 @@ def run_bounded(
     process = _start(words, cwd, {**environ, name: value})
     output = _Output()
     try:
-        with _Warden(process, bounds, is_done) as warden:
+        with _Warden(process, bounds, over) as warden:
             _watch(process, output, attach)
     finally:  # Ctrl-C does not reach a session of its own
         _kill_all(process, mark.encode())
@@ -131,12 +131,12 @@ class _Warden:
     """Kills a program that uses up too much. A thread: the step may be busy evaluating."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], bounds: Bounds, is_done: Callable[[], bool]
+        self, process: subprocess.Popen[bytes], bounds: Bounds, over: Callable[[], str]
     ) -> None:
         self.stopped = ""
         self._process = process
         self._bounds = bounds
-        self._is_done = is_done
+        self._over = over
         self._deadline = time.monotonic() + bounds.timeout_s
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -150,17 +150,19 @@ class _Warden:
         self._thread.join()
 
     def _look(self) -> None:
-        done_at = None
+        since = None
         while not self._end.wait(min(_LOOK_S, max(0.0, self._deadline - time.monotonic()))):
-            if done_at is None and self._is_done():
-                done_at = time.monotonic()
-            why = DONE if done_at and time.monotonic() - done_at > _GRACE_S else self._over()
+            over = self._over()
+            if over and since is None:
+                since = time.monotonic()
+            is_late = since is not None and time.monotonic() - since > _GRACE_S
+            why = over if is_late else self._used_up()
             if why:
                 self.stopped = why
                 _kill_group(self._process.pid)
                 return
 
-    def _over(self) -> str:
+    def _used_up(self) -> str:
         if time.monotonic() >= self._deadline:
             return TIMEOUT
         if sum(1 for _ in _left(self._process.pid)) > self._bounds.processes:

@@ -152,6 +152,64 @@ def test_files_that_were_told_to_be_written_are_ignored(folder: Path) -> None:
     assert found.violations == ()
 
 
+def test_a_workspace_that_is_gone_or_a_link_is_not_looked_into(
+    folder: Path, tmp_path: Path
+) -> None:
+    folder.rename(tmp_path / "moved")
+    deleted = tuple(f"file-deleted: {name}" for name in sorted(FOLDER))
+    assert read_back(folder, TASK_OBJECT, FOLDER) == ({}, (*deleted, "unreadable: ."))
+    folder.symlink_to(tmp_path / "moved")
+    assert read_back(folder, TASK_OBJECT, FOLDER) == ({}, (*deleted, "unreadable: ."))
+
+
+def test_a_link_that_takes_a_folder_s_place_while_we_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The swap happens between listing the workspace and entering the folder."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.h").write_text("a secret of the host's")
+    directory = tmp_path / "w"
+    write_workspace(directory, {**FOLDER, "parts/inner.h": b""})
+    task = sample_task({**FOLDER, "task.yaml": TASK.replace(b'"*.h"', b'"parts/*.h"')})
+    enter = workspace._open_folder
+
+    def swapped(where: Path, prefix: str) -> int:
+        if prefix == "parts/":
+            (where / "parts").rename(where.parent / "old")
+            (where / "parts").symlink_to(outside)
+        return enter(where, prefix)
+
+    monkeypatch.setattr(workspace, "_open_folder", swapped)
+    files, named = read_back(directory, task, {**FOLDER, "parts/inner.h": b""})
+    assert set(files) == {"kernel.cpp"}
+    assert "unreadable: parts/" in named
+
+
+def test_writing_follows_no_link(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine.h").write_text("the user's")
+    (folder / "elsewhere").symlink_to(outside)
+    (folder / "here.h").symlink_to(outside / "mine.h")
+    for name in ("elsewhere/mine.h", "elsewhere/deep/new.h", "here.h"):
+        with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+            workspace.write_file(folder, name, b"planted")
+    assert [p.name for p in outside.iterdir()] == ["mine.h"]
+    assert (outside / "mine.h").read_text() == "the user's"
+    workspace.write_file(folder, "new/parts/x.h", b"fine")
+    assert (folder / "new" / "parts" / "x.h").read_bytes() == b"fine"
+
+
+def test_too_much_in_all_and_too_deep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = folder.joinpath(*["d"] * 70)
+    deep.mkdir(parents=True)
+    (named,) = violations(folder)
+    assert named.startswith("unreadable: d/d/")
+    monkeypatch.setattr(workspace, "MAX_TOTAL_BYTES", 10)
+    assert "too-large: more than 10 bytes in all" in violations(folder)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_what_cannot_be_read_is_named(folder: Path) -> None:
     (folder / "kernel.cpp").chmod(0)

@@ -14,7 +14,14 @@ from pathlib import Path
 from avogit.operators import Context, on_a_line
 from avogit.operators.redaction import Redaction
 from avogit.records import INCUMBENT, PARENT, Candidate, Evaluation, Plan, Verdict
-from avogit.workspace import WorkspaceState, changed, is_inside, read_back, write_workspace
+from avogit.workspace import (
+    WorkspaceState,
+    changed,
+    is_inside,
+    read_back,
+    write_file,
+    write_workspace,
+)
 
 WORKSPACE = "workspace"
 _SHORTEST_REVISION = 4
@@ -111,13 +118,12 @@ class Session:
     def write(self, name: str, data: bytes) -> None:
         """Write an editable file."""
         self.need_plan("edit")
-        path = self.path(name)
+        self.path(name)
         if not self.task.is_editable(name):
             editable = ", ".join(self.task.editable)
             raise Refused(f"{name} is protected; editable: {editable}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            write_file(self.folder, name, data)
         except OSError as error:
             raise Refused(f"cannot write {name}: {error.strerror}") from error
 

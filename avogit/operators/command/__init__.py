@@ -76,7 +76,7 @@ def _run(
             environ=environ,
             bounds=bounds,
             attach=service.attach,
-            is_done=lambda: guest.ending is not None,
+            over=guest.over,
         )
     return ended, sandbox
 

@@ -41,6 +41,7 @@ class Service:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._selector = None  # closed by its owner
         for connection in list(self._open):
             self._close(connection)
         self._listener.close()
