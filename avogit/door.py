@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 
     one = verb("evaluate", "evaluate", "Build, check and time this folder; exit status 1: no pass.")
     one.add_argument("-m", dest="subject", default="a draft", help="what this version changes")
+    one.add_argument(
+        "--full", dest="sample", action="store_const", const="full", help="as long as a decision"
+    )
     one = verb("submit", "submit", "Hand in this folder: you are done.")
     one.add_argument("-m", dest="subject", required=True, help="what changed, in one line")
     one.add_argument("--why", default="", help="why it is faster, and what you tried")
@@ -90,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("plan", "plan", "Say what you will try, before you edit.")
     one.add_argument("hypothesis")
     one.add_argument("--expect", dest="expected_gain_pct", type=float, metavar="PERCENT")
+    one.add_argument("--kind", help="algorithm, memory, parallelism, instructions, tuning, other")
+    one.add_argument("--difficulty", help="easy, medium, hard")
+    one.add_argument("--confidence", type=float, help="0 to 1: that the gain is reached")
     one = verb("lineage", "lineage_log", "Earlier versions with their scores, failed ones too.")
     one.add_argument("--best", dest="order", action="store_const", const="best")
     one.add_argument("-n", dest="count", type=int)

@@ -53,7 +53,7 @@ def test_plan_evaluate_repair_and_submit(tmp_path: Path, judge: CompilingJudge) 
         + BREAK
         + "avogit evaluate -m broken; echo status $?\n"
         + PASSES.format(2)
-        + "avogit evaluate -m 'two passes'; echo status $?\n"
+        + "avogit evaluate -m 'two passes' --full; echo status $?\n"
         + "avogit submit -m 'Two passes' --why 'Six were idle.'\n"
         + "avogit evaluate; echo status $?\n"
         + PASSES.format(4)
@@ -204,6 +204,8 @@ def test_the_door_s_words() -> None:
     assert parse(["evaluate"]) == ("evaluate", {"subject": "a draft"})
     assert parse(["submit", "-m", "x"]) == ("submit", {"subject": "x", "why": ""})
     assert parse(["diff", "a", "b"]) == ("lineage_diff", {"from": "a", "to": "b"})
+    assert parse(["evaluate", "--full"])[1]["sample"] == "full"
+    assert parse(["plan", "x", "--kind", "memory"])[1] == {"hypothesis": "x", "kind": "memory"}
     assert parse(["lineage"]) == ("lineage_log", {})
 
 

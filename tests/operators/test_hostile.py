@@ -20,8 +20,7 @@ from operator_samples import seeded as history
 
 from avogit import store
 from avogit.config import Command, Config
-from avogit.operators import NoProposal, load_operator
-from avogit.operators.command import process
+from avogit.operators import NoProposal, load_operator, process
 from avogit.sandbox import confines_programs
 from avogit.session import open_session
 from avogit.step import StepResult, take_step
