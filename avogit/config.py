@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,40 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in USD per million tokens."""
+
+    input: float = 0.0
+    cached: float = -1.0  # input that the provider had cached; below 0: as input
+    output: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a step may spend; 0 is no limit of that kind."""
+
+    cost_usd: float = 0.0
+    tokens: int = 0
+    wall_s: float = 0.0
+    device_s: float = 0.0  # checking and timing
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimit(Limit):
+    """What a whole run may spend."""
+
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent, by one step and by one run."""
+
+    step: Limit = field(default_factory=Limit)
+    run: RunLimit = field(default_factory=RunLimit)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One repository's settings."""
 
@@ -99,6 +135,8 @@ class Config:
     agent: Agent = field(default_factory=Agent)
     command: Command = field(default_factory=Command)
     signing: Signing = field(default_factory=Signing)
+    budget: Budget = field(default_factory=Budget)
+    prices: Mapping[str, Price] = field(default_factory=dict)  # by model
 
     @property
     def digest(self) -> str:
@@ -146,10 +184,19 @@ def _check(config: Config, where: str) -> None:
         ("measure.budget_s", config.measure.budget_s >= 1, "at least 1"),
         ("measure.confirm", config.measure.confirm in ("fresh", "strict"), "fresh or strict"),
         ("signing.allowed_signers", signers, "a file, where signatures are required"),
+        ("budget` and `prices", all(0 <= a < math.inf for a in _amounts(config)), "at least 0"),
     )
     for name, holds, wanted in limits:
         if not holds:
             raise AvogitError(f"{where}: `{name}` must be {wanted}")
+
+
+def _amounts(config: Config) -> Iterator[float]:
+    """Every limit and price."""
+    for limit in (config.budget.step, config.budget.run):
+        yield from dataclasses.astuple(limit)
+    for price in config.prices.values():
+        yield from (price.input, price.output)
 
 
 def _read(kind: type[Any], document: object, where: str) -> Any:
@@ -164,9 +211,19 @@ def _read(kind: type[Any], document: object, where: str) -> Any:
         default = _default(fields[name])
         if dataclasses.is_dataclass(default):
             values[name] = _read(type(default), value, f"{where}: {name}")
+        elif name == "prices":
+            values[name] = _prices(value, f"{where}: {name}")
         else:
             values[name] = _scalar(value, type(default), f"{where}: {name}")
     return kind(**values)
+
+
+def _prices(document: object, where: str) -> dict[str, Price]:
+    if not isinstance(document, dict):
+        raise AvogitError(f"{where}: expected `MODEL: {{input: USD, output: USD}}`")
+    return {
+        str(model): _read(Price, value, f"{where}: {model}") for model, value in document.items()
+    }
 
 
 def _default(entry: dataclasses.Field[Any]) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from avogit import store
+from avogit.budget import Meter
 from avogit.evaluation import Source
 from avogit.operators import Context, Evaluate, FindRepeat, Merged, Recorded
 from avogit.operators.knowledge import user_documents
@@ -29,6 +30,7 @@ def make_context(
     *,
     rng: random.Random,
     workdir: Path,
+    meter: Meter,
     command: str | None = None,
     partner: Candidate | None = None,
 ) -> Context:
@@ -50,6 +52,7 @@ def make_context(
         knowledge=all_knowledge(session),
         progress=session.progress,
         merge=_merger(session),
+        meter=meter,
         command=command,
         in_hand=tuple(session.source(tree).files for tree in writer.seen_in_hand),
         partner=partner,
@@ -83,6 +86,7 @@ def _draft_door(
         *,
         full: bool = False,
     ) -> Evaluation:
+        before_s = session.device_s
         rival = lineage.candidates[against]
         base = store.tree_of(session.repo, rival.oid)
         tree = store.with_files(session.repo, base, session.task.path, files)
@@ -99,7 +103,8 @@ def _draft_door(
             subject=subject,
             generation=rival.generation + 1,
         )
-        writer.record(replace(entry, plan=plan))
+        device_s = session.device_s - before_s
+        writer.record(replace(entry, plan=plan, device_s=device_s))
         return evaluation
 
     return evaluate

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from avogit.budget import Purse
+from avogit.config import Budget, Limit
 from avogit.records import Lineage, Ratio
 from avogit.session import Session
 from avogit.step import StepResult, take_step
@@ -53,14 +55,17 @@ class Course:
     limits: Limits
     workers: int = 1
     busy_s: Callable[[], float] = float  # how long the device has measured so far
+    budget: Budget = field(default_factory=Budget)
     done: list[StepResult] = field(default_factory=list)
     begun: int = 0
     lines: int = 0
     best: Ratio | None = None
     _started: float = field(default_factory=time.monotonic)
     _busy_before_s: float = 0.0
+    _purse: Purse = field(init=False)
 
     def __post_init__(self) -> None:
+        self._purse = Purse(self.budget.run)
         self._busy_before_s = self.busy_s()
 
     def begin(self) -> bool:
@@ -71,11 +76,21 @@ class Course:
         self.begun += 1
         return True
 
-    def enter(self, result: StepResult, lineage: Lineage) -> None:
-        """Take in what a step came to, and what the lineage is with it."""
+    def allowance(self) -> Limit:
+        """What the next step may spend."""
+        return self._purse.step_limit(self.budget.step)
+
+    def enter(self, result: StepResult, lineage: Lineage) -> StepResult:
+        """Take in what a step came to, and what the lineage is with it.
+
+        Gives the result with what the run has left.
+        """
+        self._purse.take(result.spent)
+        result = replace(result, left=self._purse.left())
         self.done.append(result)
         live = lineage.live()
         self.lines, self.best = len(live), live[0].score if live else None
+        return result
 
     def elapsed_s(self) -> float:
         """Since the run began."""
@@ -87,7 +102,9 @@ class Course:
 
     def ended(self) -> str | None:
         """Why no step begins any more; None while there is no reason."""
-        return _ended(self.limits, self.done, self.elapsed_s(), FAILURES_IN_A_ROW * self.workers)
+        return self._purse.reached() or _ended(
+            self.limits, self.done, self.elapsed_s(), FAILURES_IN_A_ROW * self.workers
+        )
 
     def result(self) -> RunResult:
         """What the run came to."""
@@ -122,12 +139,11 @@ def run_steps(
     watcher: Watcher,
 ) -> RunResult:
     """Steps until a limit is met; `watcher` hears of each as it ends."""
-    course = Course(limits, busy_s=session.evaluator.slot.busy_s)
+    course = Course(limits, busy_s=session.evaluator.slot.busy_s, budget=session.config.budget)
     watcher.begins(course)
     while course.begin():
-        result = take_step(session, operator, command)
-        course.enter(result, session.lineage())
-        watcher.stepped(course, 1, result)
+        result = take_step(session, operator, command, course.allowance())
+        watcher.stepped(course, 1, course.enter(result, session.lineage()))
     return course.result()
 
 

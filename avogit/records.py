@@ -128,8 +128,23 @@ class Usage:
     """What a model was paid for."""
 
     model: str = ""
-    input_tokens: int = 0
+    input_tokens: int = 0  # all of them, cached ones too
     output_tokens: int = 0
+    cached_tokens: int = 0  # of the input
+    unreported: int = 0  # replies whose usage the provider did not tell
+    cost_usd: float | None = None  # None: no price is known
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together; the cost is known where both are."""
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Usage(
+            other.model or self.model,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.unreported + other.unreported,
+            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

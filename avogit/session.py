@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from avogit import evaluation
 
 Progress = Callable[[str], None]
+_ON_DEVICE = ("correctness", "timing")
 _MEASURING = ("build", "correctness", "timing")  # an evaluation's stages that are no overhead
 
 
@@ -52,6 +53,7 @@ class Session:
     evaluator: evaluation.Evaluator
     progress: Progress = field(default=silent)
     founded: bool = False  # the population was seen to have its seed
+    device_s: float = 0.0  # so far: checking and timing, of all evaluations
     measuring_s: float = 0.0  # so far: compiling, checking and timing, of all evaluations
 
     def evaluate(
@@ -64,6 +66,7 @@ class Session:
         """The verdict on a candidate, with the time that measuring took accounted for."""
         found = self.evaluator.evaluate(candidate, rivals, sample=sample, budget_s=budget_s)
         self.measuring_s += sum(found.stages_s.get(stage, 0.0) for stage in _MEASURING)
+        self.device_s += sum(found.stages_s.get(stage, 0.0) for stage in _ON_DEVICE)
         return found
 
     def lineage(self) -> Lineage:

@@ -10,14 +10,16 @@ import contextlib
 import random
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avogit import acceptance, selection, store
+from avogit.budget import Meter, Spent
+from avogit.config import Limit
 from avogit.context import make_context
 from avogit.errors import AvogitError
 from avogit.evaluation import Source, cross_gains
-from avogit.operators import NoProposal, load_operator
+from avogit.operators import MODEL_OPERATORS, NoProposal, load_operator
 from avogit.records import (
     ANCESTOR,
     Candidate,
@@ -26,7 +28,6 @@ from avogit.records import (
     Lineage,
     Proposal,
     Status,
-    Usage,
     Verdict,
 )
 from avogit.session import Session
@@ -47,21 +48,37 @@ class StepResult:
     parent: str = ""
     pruned: tuple[str, ...] = ()
     resumed: bool = False
+    spent: Spent = field(default_factory=Spent)
+    left: str = ""  # of the run's budget, after this step
 
 
-def take_step(session: Session, operator: str, command: str | None = None) -> StepResult:
-    """One step of `operator`. Seeds the population first where there is none."""
+def take_step(
+    session: Session, operator: str, command: str | None = None, limit: Limit | None = None
+) -> StepResult:
+    """One step of `operator`. Seeds the population first where there is none.
+
+    `limit` is what the step may spend; left out, what the config says.
+    """
     found_population(session)
-    return with_pruning(session, grow(session, operator, command))
+    return with_pruning(session, grow(session, operator, command, limit))
 
 
-def grow(session: Session, operator: str, command: str | None = None) -> StepResult:
+def grow(
+    session: Session, operator: str, command: str | None = None, limit: Limit | None = None
+) -> StepResult:
     """A step of `operator` in a population that has its seed; retires nothing."""
+    meter = _meter(session, session.config.budget.step if limit is None else limit)
     with store.writer(session.repo, session.population) as writer:
         work = writer.unfinished()
         if work is not None:
-            return _finish(session, writer, work)
-        return _vary(session, writer, operator, command)
+            result = _finish(session, writer, work, meter)
+        else:
+            result = _vary(session, writer, operator, command, meter)
+    return replace(result, spent=meter.spent())
+
+
+def _meter(session: Session, limit: Limit) -> Meter:
+    return Meter(limit, session.config.prices, device_s=lambda: session.device_s)
 
 
 @contextlib.contextmanager
@@ -69,21 +86,27 @@ def free_writer(session: Session) -> Iterator[store.Writer]:
     """A writer with empty hands: what a killed step left in them is finished first."""
     with store.writer(session.repo, session.population) as writer:
         if (work := writer.unfinished()) is not None:
-            _finish(session, writer, work)
+            _finish(session, writer, work, _meter(session, Limit()))
         yield writer
 
 
 def cross(session: Session, first: Candidate, second: Candidate) -> StepResult:
     """Merge two candidates' changes; the union is evaluated and gated like any child."""
     with free_writer(session) as writer:
-        result = _vary(session, writer, "cross", None, (first, second))
+        result = _vary(session, writer, "cross", None, _meter(session, Limit()), (first, second))
     return with_pruning(session, result)
 
 
 def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
     """Evaluate, decide and record a proposal that somebody already made."""
     with free_writer(session) as writer:
-        result = _consider(session, writer, session.lineage(), proposal, operator)
+        meter = _meter(session, Limit())
+        if proposal.usage is not None:
+            meter.settle(proposal.usage)
+        result = _consider(session, writer, session.lineage(), proposal, operator, meter)
+        if result.candidate is None:
+            dropped = _dropped(result, proposal)
+            _keep_attempt(session, writer, dropped, operator, proposal.parent, meter)
     return with_pruning(session, result)
 
 
@@ -106,6 +129,7 @@ def found_population(session: Session) -> None:
 
 def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
     """Measure HEAD's kernel, or another commit's in HEAD's place, and make it a line's first."""
+    before_s = session.device_s
     source, body = session.source(session.base), ""
     if from_rev is not None:
         source, body = _transplanted(session, from_rev)
@@ -122,7 +146,7 @@ def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
     )
     with store.writer(session.repo, session.population) as writer:
         store.add_base(session.repo, session.population, session.base)
-        return writer.record(replace(entry, body=body))
+        return writer.record(replace(entry, body=body, device_s=session.device_s - before_s))
 
 
 def _transplanted(session: Session, rev: str) -> tuple[Source, str]:
@@ -151,6 +175,7 @@ def _vary(
     writer: store.Writer,
     operator: str,
     command: str | None,
+    meter: Meter,
     pair: tuple[Candidate, Candidate] | None = None,
 ) -> StepResult:
     """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
@@ -162,13 +187,26 @@ def _vary(
             None,
         )
         proposal = _propose(
-            session, writer, lineage, parent, operator, rng=rng, command=command, partner=partner
+            session,
+            writer,
+            lineage,
+            parent,
+            operator,
+            rng=rng,
+            command=command,
+            meter=meter,
+            partner=partner,
         )
+        if operator in MODEL_OPERATORS:
+            meter.settle(proposal.usage)
         if isinstance(proposal, NoProposal):
-            return _keep_attempt(session, writer, proposal, operator, parent)
-        result = _consider(session, writer, lineage, proposal, operator)
-        if result.outcome != _OVERTAKEN or proposal.usage is not None:
+            return _keep_attempt(session, writer, proposal, operator, parent.oid, meter)
+        result = _consider(session, writer, lineage, proposal, operator, meter)
+        if result.outcome != _OVERTAKEN or meter.usage is not None:
             break
+    if result.candidate is None:
+        dropped = _dropped(result, proposal)
+        _keep_attempt(session, writer, dropped, operator, proposal.parent, meter)
     return result
 
 
@@ -181,9 +219,11 @@ def _propose(
     *,
     rng: random.Random,
     command: str | None,
+    meter: Meter,
     partner: Candidate | None,
 ) -> Proposal | NoProposal:
     vary = load_operator(operator)
+    meter.journal = lambda usage: writer.spend(store.Spending(operator, parent.oid, usage))
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
         session.progress(f"{operator}: varying {parent.oid[:10]}")
         context = make_context(
@@ -194,6 +234,7 @@ def _propose(
             operator,
             rng=rng,
             workdir=Path(workdir),
+            meter=meter,
             command=command,
             partner=partner,
         )
@@ -201,15 +242,20 @@ def _propose(
             return vary(context)
         except KeyboardInterrupt:
             stopped = NoProposal("interrupted", "Ctrl-C, while the operator was at work")
-            _keep_attempt(session, writer, stopped, operator, parent)
+            _keep_attempt(session, writer, stopped, operator, parent.oid, meter)
             raise
 
 
 def _keep_attempt(
-    session: Session, writer: store.Writer, found: NoProposal, operator: str, parent: Candidate
+    session: Session,
+    writer: store.Writer,
+    found: NoProposal,
+    operator: str,
+    parent: str,
+    meter: Meter,
 ) -> StepResult:
     """Record what came to no child: why, at what cost, and how far it got."""
-    oid = found.parent or parent.oid
+    oid = found.parent or parent
     tree = ""
     if found.files:
         base = store.tree_of(session.repo, oid)
@@ -217,18 +263,25 @@ def _keep_attempt(
     payload = store.attempt_payload(
         operator, oid, found.outcome, found.detail, found.plan, tree, found.summary
     )
-    payload |= _cost(found.usage)
-    writer.append(store.ATTEMPT, payload, found.attachments, tree)
+    payload |= {"usage": store.usage_to_json(meter.usage), "wall_s": meter.spent().wall_s}
+    writer.append(store.ATTEMPT, payload, found.attachments, tree, settles=True)
     return StepResult(found.outcome, found.detail, operator, parent=oid)
 
 
-def _cost(usage: Usage | None) -> dict[str, object]:
-    tokens = {"in": usage.input_tokens, "out": usage.output_tokens} if usage else {}
-    return {"model": usage.model if usage else "", "tokens": tokens}
+def _dropped(result: StepResult, proposal: Proposal | NoProposal) -> NoProposal:
+    """A proposal that was not measured, since its tree was or is being measured."""
+    return NoProposal(
+        result.outcome, result.reason, attachments=proposal.attachments, plan=proposal.plan
+    )
 
 
 def _consider(
-    session: Session, writer: store.Writer, seen: Lineage, proposal: Proposal, operator: str
+    session: Session,
+    writer: store.Writer,
+    seen: Lineage,
+    proposal: Proposal,
+    operator: str,
+    meter: Meter,
 ) -> StepResult:
     """Keep the proposal's tree, then evaluate and record it, beside what is best by now.
 
@@ -249,7 +302,7 @@ def _consider(
         subject=proposal.subject,
         body=proposal.body,
         plan=proposal.plan,
-        usage=proposal.usage,
+        usage=meter.usage,
         violations=proposal.violations,
         second_parent=proposal.second_parent,
         attachments=proposal.attachments,
@@ -257,18 +310,25 @@ def _consider(
     if not writer.begin(work):
         reason = f"another step has this very tree in hand ({work.subject})"
         return StepResult(_OVERTAKEN, reason, operator, parent=proposal.parent)
-    return _measure(session, writer, lineage, work)
+    return _measure(session, writer, lineage, work, meter)
 
 
-def _finish(session: Session, writer: store.Writer, work: store.WorkInHand) -> StepResult:
+def _finish(
+    session: Session, writer: store.Writer, work: store.WorkInHand, meter: Meter
+) -> StepResult:
     """Take up a child that an earlier process proposed and never finished."""
     session.progress(f"resuming {work.subject!r}, which was in hand when an earlier step ended")
-    return replace(_measure(session, writer, session.lineage(), work), resumed=True)
+    return replace(_measure(session, writer, session.lineage(), work, meter), resumed=True)
 
 
 def _measure(
-    session: Session, writer: store.Writer, lineage: Lineage, work: store.WorkInHand
+    session: Session,
+    writer: store.Writer,
+    lineage: Lineage,
+    work: store.WorkInHand,
+    meter: Meter,
 ) -> StepResult:
+    before_s = session.device_s
     parents = [lineage.candidates[oid] for oid in (work.parent, work.second_parent) if oid]
     parent, crossed = parents[0], None
     source = session.source(work.tree)
@@ -301,6 +361,8 @@ def _measure(
         plan=work.plan,
         usage=work.usage,
         crossed=crossed,
+        wall_s=meter.spent().wall_s,
+        device_s=session.device_s - before_s,
         attachments=attachments,
     )
     candidate = writer.record(entry)

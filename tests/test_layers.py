@@ -29,9 +29,9 @@ DOORS = {
 LAYERS = (
     ("errors", "records"),
     ("bundle", "devices", "resources", "statistics", "processes", "config", "task", "door"),
-    ("workspace", "sandbox"),
+    ("workspace", "sandbox", "budget"),
     ("selection", "acceptance", "store", "genealogy", "trajectory"),
-    ("calibration",),
+    ("calibration", "ledger"),
     ("operators",),
     ("build", "bench"),
     ("evaluation",),

@@ -42,6 +42,7 @@ _COMMANDS = (
     read.show,
     read.best,
     guide.plans,
+    guide.cost,
     measure.measure,
     manual.checkout,
     manual.submit,

@@ -1,4 +1,4 @@
-"""`plans`: what the lineage says about how it came to be."""
+"""`plans` and `cost`: what the lineage says about how it came to be."""
 
 from __future__ import annotations
 
@@ -18,3 +18,14 @@ def plans(path: Path, population: str | None, as_json: bool) -> None:
     from avogit.commands import plans as command
 
     emit(command.plans(path, population), as_json, "plans.plans_text")
+
+
+@click.command()
+@population_option
+@json_option
+@click.pass_obj
+def cost(path: Path, population: str | None, as_json: bool) -> None:
+    """Sum what was spent, by model, line and outcome."""
+    from avogit.commands import cost as command
+
+    emit(command.cost(path, population), as_json, "cost.cost_text")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from avogit.budget import Meter
 from avogit.config import Config
 from avogit.errors import UsageError
 from avogit.records import Attempt, Candidate, Evaluation, Lineage, Plan, Proposal, Status, Usage
@@ -28,6 +29,7 @@ OPERATORS: dict[str, str] = {
     "cross": "avogit.operators.cross:vary",
     "mcp": "avogit.operators.mcp:vary",  # driven by `avogit mcp`
 }
+MODEL_OPERATORS = ("agent", "command")  # whatever they do not report was paid unseen
 
 
 class Evaluate(Protocol):
@@ -94,6 +96,7 @@ class Context:
     knowledge: Mapping[str, bytes]  # Markdown of the task and of the user, by name
     progress: Callable[[str], None]
     merge: Callable[[str, str], Merged]  # of two commit ids
+    meter: Meter = field(default_factory=Meter)  # charge it with every reply; stop when reached
     command: str | None = None  # `--command`, for the operator of that name
     in_hand: tuple[Mapping[str, bytes], ...] = ()  # editable files that others measure now
     partner: Candidate | None = None  # what `cross` is asked to merge into the parent

@@ -47,13 +47,15 @@ def seed_text(result: Seeded) -> str:
 
 
 def step_line(number: int, step: StepResult) -> str:
-    """One line for one step of a run."""
+    """One line for one step of a run, with what is left of a limited budget."""
+    left = f"  [left: {step.left}]" if step.left else ""
     if step.candidate is None:
-        return f"{number:4d}  {step.outcome:<9} {'':8} {step.reason}"
+        return f"{number:4d}  {step.outcome:<9} {'':8} {step.reason}{left}"
     score = step.candidate.score
     shown = f"{score.value:.3f}x" if score else str(step.candidate.verdict)
     return (
-        f"{number:4d}  {step.outcome:<9} {shown:<8} {bare_subject(step.candidate)}  ({step.reason})"
+        f"{number:4d}  {step.outcome:<9} {shown:<8} {bare_subject(step.candidate)}  "
+        f"({step.reason}){left}"
     )
 
 

@@ -29,6 +29,7 @@ from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
 from avogit.store.rows import versus_parent
 from avogit.store.runs import RunAtWork, run_lease, runs_at_work
 from avogit.store.signing import SIGNED, UNSIGNED, Signature, signatures
+from avogit.store.spending import Spending
 from avogit.store.sync import Exchange, exchange
 from avogit.store.trees import file_at, folder_files, tree_violations, with_files
 from avogit.store.user import (
@@ -44,7 +45,7 @@ from avogit.store.user import (
     under_way,
 )
 from avogit.store.verify import line_problems, message_of, message_problem, messages
-from avogit.store.work import plan_from_json
+from avogit.store.work import plan_from_json, usage_from_json, usage_to_json
 from avogit.store.writer import Writer, writer
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Repository",
     "RunAtWork",
     "Signature",
+    "Spending",
     "WorkInHand",
     "Writer",
     "add_base",
@@ -126,6 +128,8 @@ __all__ = [
     "tree_of",
     "tree_violations",
     "under_way",
+    "usage_from_json",
+    "usage_to_json",
     "versus_parent",
     "with_files",
     "without_hunks",

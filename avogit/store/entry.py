@@ -42,6 +42,8 @@ class Entry:
     plan: Plan | None = None
     usage: Usage | None = None
     crossed: CrossGains | None = None
+    wall_s: float = 0.0  # of the whole step; 0 where nobody watched
+    device_s: float = 0.0  # of this candidate's evaluations
     attachments: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -124,7 +124,9 @@ def usage_trailers(usage: Usage | None) -> list[tuple[str, str]]:
     if usage is None or not usage.model:
         return []
     tokens = f"in={usage.input_tokens} out={usage.output_tokens}"
-    return [("Avo-Model", usage.model), ("Avo-Tokens", tokens)]
+    tokens += f" cached={usage.cached_tokens}" if usage.cached_tokens else ""
+    cost = "" if usage.cost_usd is None else f"usd={usage.cost_usd:.6g}"
+    return [("Avo-Model", usage.model), ("Avo-Tokens", tokens), ("Avo-Cost", cost)]
 
 
 def clean(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from avogit.store.population import chain_ref
 from avogit.store.repository import Repository
 
 CHAINS = ("wip", "tried", "records")
+PAYS = "avogit pays for: "  # what `spending` notes begin with
 _SUBJECT = "avogit has in hand: "
 _WORK = "work.json"
 
@@ -78,11 +79,11 @@ def read_work(repo: Repository, tip: str) -> WorkInHand | None:
 
 
 def in_hand(repo: Repository, population: str) -> frozenset[str]:
-    """The wip refs of this clone's writers whose last work has no verdict yet."""
+    """The wip refs of this clone's writers whose last step is not recorded yet."""
     pattern = chain_ref("wip", population, "*")
     out = git.line(repo.cwd, "for-each-ref", "--format=%(refname) %(contents:subject)", pattern)
     found = (text.partition(" ") for text in out.splitlines())
-    return frozenset(ref for ref, _, subject in found if subject.startswith(_SUBJECT))
+    return frozenset(ref for ref, _, subject in found if subject.startswith((_SUBJECT, PAYS)))
 
 
 def unfinished_numbers(wip: Collection[str], population: str, host: str) -> list[int]:
@@ -110,17 +111,11 @@ def plan_from_json(document: dict[str, Any] | None) -> Plan | None:
 
 def usage_to_json(usage: Usage | None) -> dict[str, Any] | None:
     """What a model was paid for, as JSON values."""
-    if usage is None:
-        return None
-    return {
-        "model": usage.model,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-    }
+    return dataclasses.asdict(usage) if usage else None
 
 
 def usage_from_json(document: dict[str, Any] | None) -> Usage | None:
-    """The usage that a document holds."""
+    """The usage that a document holds; an older one says less."""
     return Usage(**document) if document else None
 
 

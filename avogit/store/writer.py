@@ -14,7 +14,18 @@ from dataclasses import dataclass, field
 
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Status
-from avogit.store import documents, git, lineage, message, reader, refs, rows, walk, work
+from avogit.store import (
+    documents,
+    git,
+    lineage,
+    message,
+    reader,
+    refs,
+    rows,
+    spending,
+    walk,
+    work,
+)
 from avogit.store.documents import Document, make_document
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.lease import alone, writer_lock
@@ -25,6 +36,7 @@ from avogit.store.records_log import add_record
 from avogit.store.refs import Update
 from avogit.store.repository import Repository
 from avogit.store.signing import signing_key
+from avogit.store.spending import Spending
 
 _MAX_WRITERS = 1000
 _AUTHOR, _SIGNING = "\0author", "\0signing"  # in a repository's memory
@@ -42,6 +54,7 @@ class Writer:
     _at: dict[str, str | None] = field(default_factory=dict)  # ref -> where we left it
     _last_s: int = 0
     key: str = ""  # that its records are signed with
+    _paying: bool = False  # our wip ref holds a note of what was paid
 
     @property
     def number(self) -> int:
@@ -60,7 +73,23 @@ class Writer:
                 return False
             new.write()
             self._move([self._update("wip", oid)])
+        self._paying = False
         return True
+
+    def spend(self, item: Spending) -> None:
+        """Note what a step has paid so far, in all; recording the step takes the note away."""
+        new = NewObjects(self.repo)
+        oid = spending.add_spending(new, item, self.population, self._now_s((item.parent,)))
+        new.write()
+        self._move([self._update("wip", oid)])
+        self._paying = True
+
+    def record_interrupted(self) -> None:
+        """Record, as an attempt, what an earlier holder of this name paid and never recorded."""
+        tip = self._at[self._ref("wip")]
+        left = spending.read_spending(self.repo, tip) if tip else None
+        if left is not None:
+            self.append("attempt", spending.interrupted(left), {}, settles=True)
 
     def unfinished(self) -> WorkInHand | None:
         """What an earlier holder of this name began and never recorded."""
@@ -79,7 +108,9 @@ class Writer:
         link = self._link(new, oid, time_s)
         new.write()
         updates = [self._update("records", record), self._update("tried", link)]
-        updates.append(self._update("wip", oid))
+        if not (self._paying and entry.decision.status is Status.DRAFT):
+            updates.append(self._update("wip", oid))
+            self._paying = False
         if entry.decision.status in (Status.SEED, Status.ACCEPTED):
             name = head_name(entry.generation, oid)
             updates.append(Update(head_ref(self.population, name), oid, None))
@@ -87,14 +118,27 @@ class Writer:
         return self._as_candidate(oid, entry, time_s, text)
 
     def append(
-        self, kind: str, payload: Mapping[str, object], blobs: Mapping[str, bytes], tree: str = ""
+        self,
+        kind: str,
+        payload: Mapping[str, object],
+        blobs: Mapping[str, bytes],
+        tree: str = "",
+        *,
+        settles: bool = False,
     ) -> str:
-        """A record of its own: a re-measurement, an attempt (with its tree), ..."""
+        """A record of its own: a re-measurement, an attempt (with its tree), ...
+
+        One that `settles` tells of all that the step under way has paid.
+        """
         new, time_s = NewObjects(self.repo), self._now_s(())
         document = make_document(kind, self.population, self.name, time_s, payload, blobs)
         oid = self._add(new, document, kind, f"one {kind}", time_s, tree)
         new.write()
-        self._move([self._update("records", oid)])
+        updates = [self._update("records", oid)]
+        if settles:
+            updates.append(self._update("wip", oid))
+        self._move(updates)
+        self._paying = self._paying and not settles
         return document.name
 
     def _add(
@@ -166,7 +210,9 @@ def writer(repo: Repository, population: str) -> Iterator[Writer]:
         tips = [tip for tip in at.values() if tip]
         last_s = max((entry.time_s for entry in walk.read_commits(repo, tips)), default=0)
         others = work.proposed_trees(repo, wip - set(chains))
-        yield Writer(repo, population, name, author(repo), others, at, last_s, _key(repo))
+        opened = Writer(repo, population, name, author(repo), others, at, last_s, _key(repo))
+        opened.record_interrupted()
+        yield opened
     finally:
         os.close(lease)
 
@@ -221,5 +267,7 @@ def _payload(entry: Entry) -> dict[str, object]:
         "plan": work.plan_to_json(plan),
         "usage": work.usage_to_json(usage),
         "crossed": documents.crossed_to_json(entry.crossed),
+        "wall_s": entry.wall_s,
+        "device_s": entry.device_s,
         "evaluation": documents.evaluation_to_json(entry.evaluation),
     }

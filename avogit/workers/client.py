@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 
 from avogit.bench.protocol import Order, Progress, ProtocolError, receive, send
+from avogit.config import Limit
 from avogit.errors import AvogitError
 from avogit.evaluation import Slot
 from avogit.processes import program
@@ -40,10 +41,10 @@ class Worker:
         self._orders, self._answers = self._process.stdin, self._process.stdout
         self._start: Start | None = start
 
-    def step(self, slot: Slot, said: Callable[[str], None]) -> StepResult:
+    def step(self, limit: Limit, slot: Slot, said: Callable[[str], None]) -> StepResult:
         """Have it take a step; its orders go to `slot`, its progress and theirs to `said`."""
         try:
-            self._tell(*([self._start] if self._start else []), Go())
+            self._tell(*([self._start] if self._start else []), Go(limit))
             self._start = None
             return self._attend(slot, said)
         except (EOFError, BrokenPipeError, ProtocolError) as error:

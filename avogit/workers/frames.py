@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from avogit.config import Limit
 from avogit.step import StepResult
 
 
@@ -19,7 +20,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Take one step."""
+    """Take one step, which may spend no more than this."""
+
+    limit: Limit
 
 
 @dataclass(frozen=True, slots=True)

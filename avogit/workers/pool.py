@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 
+from avogit.config import Limit
 from avogit.evaluation import DeviceSlot, OracleDied
 from avogit.loop import DIED, Course, Limits, RunResult, Watcher
 from avogit.session import Session
@@ -32,7 +33,8 @@ def run_workers(
 ) -> RunResult:
     """Steps of so many workers until a limit is met; it holds over all of them together."""
     found_population(session)
-    course = Course(limits, workers, busy_s=session.evaluator.slot.busy_s)
+    busy_s, budget = session.evaluator.slot.busy_s, session.config.budget
+    course = Course(limits, workers, busy_s=busy_s, budget=budget)
     directory = str(session.repo.cwd.resolve())
     pool = _Pool(session, Start(directory, session.base, operator, command), course, watcher)
     return pool.run()
@@ -87,6 +89,10 @@ class _Pool:
         with self._books:
             return not self._ending and not self._errors and self._course.begin()
 
+    def _allowance(self) -> Limit:
+        with self._books:
+            return self._course.allowance()
+
     def _step(self, number: int) -> StepResult | None:
         """What a step came to; None where Ctrl-C ended it."""
         if number not in self._workers:
@@ -94,7 +100,9 @@ class _Pool:
         worker = self._workers[number]
         try:
             return worker.step(
-                self._session.evaluator.slot, lambda text: self._watcher.said(number, text)
+                self._allowance(),
+                self._session.evaluator.slot,
+                lambda text: self._watcher.said(number, text),
             )
         except WorkerDied as death:
             worker.close()
@@ -107,7 +115,7 @@ class _Pool:
             return
         with self._books:
             result = with_pruning(self._session, result)
-            self._course.enter(result, self._session.lineage())
+            result = self._course.enter(result, self._session.lineage())
             self._watcher.stepped(self._course, number, result)
 
     def _interrupt(self, threads: list[threading.Thread]) -> None:

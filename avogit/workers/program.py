@@ -50,8 +50,8 @@ def _serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     slot = LentSlot(orders, answers)
     with open_session(Path(start.directory), progress, start.base, slot) as session:
         while True:
-            receive(orders, Go)
-            send(answers, Grown(grow(session, start.operator, start.command)))
+            limit = receive(orders, Go).limit
+            send(answers, Grown(grow(session, start.operator, start.command, limit)))
 
 
 class LentSlot:

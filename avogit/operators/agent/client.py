@@ -18,6 +18,7 @@ from avogit import config
 from avogit.errors import AvogitError
 from avogit.operators.agent.replies import Reply, parse_reply
 from avogit.operators.text import one_line
+from avogit.records import Usage
 
 Message = dict[str, Any]  # one entry of the API's `messages`
 
@@ -92,6 +93,16 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self._openai.close()
+
+    def charge(self, reply: Reply) -> Usage:
+        """What was paid for a reply."""
+        return Usage(
+            self._endpoint.model,
+            reply.input_tokens,
+            reply.output_tokens,
+            min(reply.cached_tokens, reply.input_tokens),
+            unreported=0 if reply.reported else 1,
+        )
 
     def complete(
         self, messages: Sequence[Message], tools: Sequence[Message], left_s: float

@@ -44,11 +44,15 @@ def converse(
 ) -> Ending:
     """Take turns until the model submits or gives up. Raises `Stopped` for every other end."""
     tools = tool_list()
-    deadline = time.monotonic() + limits.step_timeout_s
+    meter = session.context.meter
+    deadline = time.monotonic() + min(limits.step_timeout_s, meter.left_s())
     for turn in range(1, limits.max_turns + 1):
+        if used_up := meter.reached():
+            raise Stopped("budget", used_up)
         reply = _ask(client, conversation.messages, tools, deadline)
         conversation.input_tokens += reply.input_tokens
         conversation.output_tokens += reply.output_tokens
+        meter.charge(client.charge(reply))
         ending = _answer(session, conversation, reply, tools, _numbered(progress, turn))
         if ending is not None:
             return ending

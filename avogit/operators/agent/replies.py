@@ -39,6 +39,8 @@ class Reply:
     input_tokens: int = 0
     output_tokens: int = 0
     broken: str = ""  # why it cannot be used: cut off, or no chat completion at all
+    cached_tokens: int = 0  # of the input
+    reported: bool = True  # whether the provider told the tokens
 
 
 def parse_json(text: str) -> object:
@@ -74,6 +76,8 @@ def parse_reply(body: str) -> Reply:
         () if cut else _calls(message.get("tool_calls")),
         *tokens,
         broken="the reply was cut off at the endpoint's length limit" if cut else "",
+        cached_tokens=_count(_mapping(spent.get("prompt_tokens_details")).get("cached_tokens")),
+        reported=bool(spent),
     )
 
 
