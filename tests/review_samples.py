@@ -11,7 +11,7 @@ from avogit.step import cross, seed_population, submit
 
 KERNEL = """#include <cstdint>
 
-constexpr int NARROW = 64;
+constexpr int NARROW = 32;
 
 // Rows of the workload `small`.
 static void narrow(const float* x, float* out, int64_t n) {
@@ -25,7 +25,7 @@ static void narrow(const float* x, float* out, int64_t n) {
     }
 }
 
-constexpr int WIDE = 32;
+constexpr int WIDE = 16;
 
 // Rows of the workload `large`.
 static void wide(const float* x, float* out, int64_t n) {
@@ -49,13 +49,13 @@ extern "C" void polynomial(const float* x, float* out, int64_t rows, int64_t col
 }
 """
 
-# Three hunks: far faster on `small`, no difference, and far slower there again.
+# Three hunks: far faster on `small`, no difference, and far slower on `large`.
 _KEPT = '            asm volatile("" : "+x"(y));\n'
-_CALL = "        narrow(x, out, rows * columns);\n"
+_CALL = "        wide(x, out, rows * columns);\n"
 PLANTED = (
-    KERNEL.replace("NARROW = 64", "NARROW = 4")
+    KERNEL.replace("NARROW = 32", "NARROW = 4")
     .replace(_KEPT, _KEPT.replace("\n", "  // every pass is done\n"), 1)
-    .replace(_CALL, f"        for (int again = 0; again < 4; ++again)\n    {_CALL}")
+    .replace(_CALL, f"        for (int again = 0; again < 8; ++again)\n    {_CALL}")
 )
 
 
@@ -74,7 +74,7 @@ def grow_crossed(root: Path, git: Callable[..., str]) -> None:
     with open_session(root) as session:
         seed = seed_population(session)
         small = grow(session, seed, PLANTED, "NARROW = 4;")
-        large = grow(session, seed, KERNEL.replace("WIDE = 32;", "WIDE = 1;"), "WIDE = 1;")
+        large = grow(session, seed, KERNEL.replace("WIDE = 16;", "WIDE = 1;"), "WIDE = 1;")
         crossed = cross(session, small, large)
     assert crossed.candidate is not None
     assert crossed.candidate.score is not None, crossed.reason

@@ -13,7 +13,7 @@ import pytest
 COMMANDS = (
     "best", "build", "checkout", "doctor", "fsck", "hook", "init", "log", "measure", "plot",
     "prune", "report", "restore", "run", "seed", "show", "step", "submit", "tasks", "tree",
-    "cross", "compare", "ablate", "blame",
+    "cross", "compare", "ablate", "blame", "pr",
 )  # fmt: skip
 
 

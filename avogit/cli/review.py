@@ -1,7 +1,8 @@
-"""`cross`, `compare`, `ablate`, `blame`: candidates joined, compared and explained."""
+"""`cross`, `compare`, `ablate`, `blame`, `pr`: candidates joined, compared, explained, proposed."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -78,4 +79,72 @@ def blame(path: Path, file: str, rev: str, population: str | None, as_json: bool
     emit(command.blame(path, population, file, rev), as_json, "review.blame_text")
 
 
-COMMANDS = (cross, compare, ablate, blame)
+@click.command()
+@click.argument("rev", metavar="REV|check")
+@click.option("--base", default="main", show_default=True, help="The branch that it is for.")
+@click.option("--squash", is_flag=True, help="One commit that cites the candidate.")
+@click.option("--open/--no-open", "to_open", default=True, help="Open it at the remote's forge.")
+@click.option("--remote", help="Where to; default: the only remote, or origin.")
+@click.option(
+    "--forge",
+    type=click.Choice(["github", "gitlab", "gitea", "none"]),
+    help="What the remote is; default: as its address says.",
+)
+@click.option(
+    "--series",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the line as patches for `git am` to this folder instead.",
+)
+@click.option(
+    "--tolerance",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 0.9),
+    help="With check: how much slower still counts as fast.",
+)
+@json_option
+@click.pass_obj
+def pr(
+    path: Path,
+    rev: str,
+    base: str,
+    squash: bool,
+    to_open: bool,
+    remote: str | None,
+    forge: str | None,
+    series: Path | None,
+    tolerance: float,
+    as_json: bool,
+) -> None:
+    """Propose a candidate for a branch; `pr check` measures a proposal against its base."""
+    from avogit.commands import pr as command
+
+    if rev == "check":
+        _check(path, base, tolerance, as_json)
+    if series is not None:
+        emit(command.series(path, rev, series), as_json, "review.series_text")
+        return
+    with progress_line() as progress:
+        result = command.propose(
+            path,
+            rev,
+            base,
+            squash=squash,
+            to_open=to_open,
+            remote=remote,
+            forge=forge,
+            progress=progress,
+        )
+    emit(result, as_json, "review.pr_text")
+
+
+def _check(path: Path, base: str, tolerance: float, as_json: bool) -> None:
+    from avogit.commands import pr as command
+
+    with progress_line() as progress:
+        result = command.check(path, base, tolerance, progress)
+    emit(result, as_json, "review.check_text")
+    sys.exit(int(result.judgement))
+
+
+COMMANDS = (cross, compare, ablate, blame, pr)

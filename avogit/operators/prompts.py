@@ -1,4 +1,4 @@
-"""Renders what an operator tells a model or a program. The one door to jinja2.
+"""Renders what a model, a program or a reviewer is told. The one door to jinja2.
 
 Owns loading from `templates/`, or from what the user's repository has in place of it; a
 variable that a template names and nobody gave is an error. Leaves the words to the templates.

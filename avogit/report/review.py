@@ -1,4 +1,4 @@
-"""Comparison, attribution and blame as text."""
+"""Comparison, attribution, blame and pull requests as text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from avogit import store
 from avogit.ablation import Ablation, Part
 from avogit.commands.ablate import Blamed, BlamedLine
 from avogit.commands.compare import Compared
+from avogit.commands.pr import CheckedRequest, Proposed, Series
 from avogit.records import Ratio
 from avogit.report.terminal import printable
+from avogit.report.text import evaluation_text
 
 
 def compare_text(result: Compared) -> str:
@@ -50,6 +52,29 @@ def ablation_text(result: Ablation) -> str:
 def blame_text(result: Blamed) -> str:
     width = len(str(len(result.lines)))
     return "\n".join(_blamed(line, width) for line in result.lines)
+
+
+def pr_text(result: Proposed) -> str:
+    lines = [result.title, f"branch {result.branch} at {result.commit[:10]}"]
+    lines.append(result.opened.done or "not opened")
+    lines.append(f"its words: {result.body_file}")
+    if result.opened.to_run:
+        lines += ["to go on, run:", *(f"  {command}" for command in result.opened.to_run)]
+    return "\n".join(lines)
+
+
+def series_text(result: Series) -> str:
+    count, folder = len(result.files), result.files[0].parent if result.files else ""
+    if not count:
+        return f"{result.candidate[:10]} differs from its seed in nothing: no patch to write"
+    return f"{count} patch{'' if count == 1 else 'es'} in {folder}: `git am {folder}/*.patch`"
+
+
+def check_text(result: CheckedRequest) -> str:
+    lines = [result.reason]
+    if result.trusted:
+        lines.append(f"changes files that a candidate may not: {', '.join(result.trusted)}")
+    return "\n".join([*lines, evaluation_text(result.evaluation)])
 
 
 def _blamed(line: BlamedLine, width: int) -> str:

@@ -23,7 +23,7 @@ from avogit.store.patches import patch_id, patch_ids
 from avogit.store.population import population_name, populations
 from avogit.store.proposals import line_as_mails, line_of, review_branch, squash
 from avogit.store.records_log import attachment, read_blob, read_record, records
-from avogit.store.remotes import choose_remote, missing_refs_hint
+from avogit.store.remotes import choose_remote, missing_refs_hint, remote_names
 from avogit.store.repository import Repository, open_repository
 from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
 from avogit.store.rows import versus_parent
@@ -109,6 +109,7 @@ __all__ = [
     "read_lineage",
     "read_record",
     "records",
+    "remote_names",
     "remote_url",
     "remove_stale_locks",
     "repair",

@@ -92,9 +92,14 @@ def missing_refs_hint(repo: Repository) -> str:
     return f"git fetch {remote} {_quoted(fetch_refspecs(remote)[1:])}" if remote else ""
 
 
+def remote_names(repo: Repository) -> list[str]:
+    """The remotes that are configured here."""
+    return git.line(repo.cwd, "remote").splitlines()
+
+
 def choose_remote(repo: Repository, wanted: str | None) -> str:
     """The remote that is meant: the named one, the only one, or `origin`."""
-    configured = git.line(repo.cwd, "remote").splitlines()
+    configured = remote_names(repo)
     if wanted is not None and wanted in configured:
         return wanted
     if not configured:
