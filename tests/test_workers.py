@@ -12,10 +12,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import AVOGIT
+from crowd import all_at_once, faults
 from test_kill import alive, descendants
 
 from avogit.bench.protocol import decode, encode
@@ -32,7 +34,7 @@ def quick(seeded: Path, git) -> Path:
     short = config.replace("budget_s: 2, fresh_s: 1", "budget_s: 1, fresh_s: 1")
     (seeded / "avogit.yaml").write_text(short)
     git(seeded, "commit", "-q", "-am", "Shorter still")
-    (seeded.parent / "edit").write_text('#!/bin/sh\necho "// $$ $(date +%N)" >> kernel.cpp\n')
+    (seeded.parent / "edit").write_text('#!/bin/sh\necho "// $(date +%N)" >> kernel.cpp\n')
     (seeded.parent / "edit").chmod(0o755)
     return seeded
 
@@ -127,6 +129,21 @@ def test_ctrl_c_ends_workers_and_keeps_what_they_had_in_hand(quick: Path, git, a
     resumed = [step["resumed"] for step in json.loads(done.stdout)["run"]["steps"]]
     assert resumed.count(True) == left
     assert avogit(quick, "fsck").returncode == 0
+
+
+def test_steps_at_once_all_end_in_a_reachable_commit(quick: Path, git) -> None:
+    breaks = quick.parent / "break"
+    breaks.write_text(
+        '#!/bin/sh\necho "no C++ $(date +%N)" >> kernel.cpp\n'
+    )  # so no device is needed
+    breaks.chmod(0o755)
+    words = [AVOGIT, "step", "--command", f"'{breaks}'", "--json"]
+    crowd = all_at_once([words] * 5, quick, {})
+    steps = [json.loads(told)["step"] for told in crowd.told]
+    assert {step["evaluation"]["verdict"] for step in steps} == {"COMPILE_ERROR"}
+    made = tuple(step["candidate"]["oid"] for step in steps)
+    population = steps[0]["candidate"]["population"]
+    assert faults(quick, replace(crowd, acknowledged=made), 5, population) == []
 
 
 def test_a_board_on_a_terminal_and_a_stop_from_another(quick: Path, git, avogit) -> None:

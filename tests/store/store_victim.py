@@ -1,4 +1,7 @@
-"""A process that records and retires until it is killed. Prints an id once it is recorded."""
+"""A process that records and retires, so often or until it is killed.
+
+Prints an id once it is recorded.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from avogit import store
 from avogit.records import Status
 
 
-def main(path: Path, number: int) -> None:
+def main(path: Path, number: int, steps: int = 10_000) -> None:
     rng = random.Random(number)
     repo = store.open_repository(path)
     with store.writer(repo, POPULATION) as writer:
         lineage = store.read_lineage(repo, POPULATION)
         parent = lineage.incumbent() or seed(repo, writer)
-        for step in range(10_000):
+        for step in range(steps):
             text = f"// {number} {step}\n"
             tree = kernel_tree(repo, parent.oid, text)
             writer.begin(store.WorkInHand(parent.oid, tree, text, "tune"))
@@ -38,4 +41,4 @@ def retire(repo: store.Repository) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
