@@ -42,6 +42,7 @@ bench: $(STAMP)  ## Measure avogit itself: overhead, big lineages, A/A
 	$(BIN)/python benchmarks/bench_store.py
 	$(BIN)/python benchmarks/bench_overhead.py
 	$(BIN)/python benchmarks/bench_aa.py
+	$(BIN)/python benchmarks/bench_writers.py
 
 clean:  ## Remove what the targets made, the environment too
 	rm -rf $(VENV) $(DEMO) $(DEMO)-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
