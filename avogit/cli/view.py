@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from avogit.cli.options import emit, emit_paged, json_option, population_option
+from avogit.cli.options import emit, emit_paged, json_option, population_option, progress_line
 from avogit.genealogy import STANDINGS
 
 
@@ -89,4 +89,6 @@ def report(path: Path, output: Path, population: str | None, as_json: bool) -> N
     from avogit.commands import report as command
     from avogit.report.page import write
 
-    emit(write(command.report(path, population), output), as_json, "page.report_text")
+    with progress_line() as progress:
+        written = write(command.report(path, population), output, progress)
+    emit(written, as_json, "page.report_text")

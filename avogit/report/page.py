@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,6 +28,7 @@ from avogit.records import BASELINE, CANDIDATE, PARENT, Lineage, Ratio, Status, 
 from avogit.report.subjects import bare_subject
 from avogit.report.transcript import turns
 from avogit.resources import resource
+from avogit.session import silent
 from avogit.trajectory import Trajectory
 
 _BLOCK = 100  # candidates whose details are compressed together
@@ -45,12 +46,12 @@ class Written:
     size_bytes: int
 
 
-def write(report: Report, file: Path) -> Written:
+def write(report: Report, file: Path, progress: Callable[[str], None] = silent) -> Written:
     """Write the page; a file of that name is replaced."""
     unfinished = file.with_name(f"{file.name}.part")
     try:
         with unfinished.open("w", encoding="utf-8", errors="backslashreplace") as out:
-            out.writelines(_parts(report))
+            out.writelines(_parts(report, progress))
         unfinished.replace(file)
         size = file.stat().st_size
     except OSError as error:
@@ -64,7 +65,7 @@ def report_text(result: Written) -> str:
     return f"{result.file}: {result.candidates} candidates of {result.population}, {size:.1f} MB"
 
 
-def _parts(report: Report) -> Iterator[str]:
+def _parts(report: Report, progress: Callable[[str], None]) -> Iterator[str]:
     folder = resource("templates") / "report"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -81,7 +82,7 @@ def _parts(report: Report) -> Iterator[str]:
         "script_hash": _hash(script),
         "index": _index(report),
         "summary": _summary(report.lineage),
-        "blocks": _blocks(report.details),
+        "blocks": _blocks(report.details, len(report.nodes), progress),
     }
     yield from environment.get_template("page.html.j2").generate(values)
 
@@ -163,10 +164,14 @@ def _ratio(found: Ratio | None) -> list[float] | None:
     return [round(v, 5) for v in (found.value, found.low, found.high)] if found else None
 
 
-def _blocks(details: Iterable[Detail]) -> Iterator[str]:
+def _blocks(
+    details: Iterable[Detail], count: int, progress: Callable[[str], None]
+) -> Iterator[str]:
     """The details, some candidates at a time: JSON, gzip, base64."""
     rest = iter(details)
-    while block := [_detail(detail) for detail in itertools.islice(rest, _BLOCK)]:
+    for first in range(0, count, _BLOCK):
+        progress(f"reading candidates: {first} of {count}")
+        block = [_detail(detail) for detail in itertools.islice(rest, _BLOCK)]
         text = json.dumps(block, ensure_ascii=False, separators=(",", ":"))
         packed = gzip.compress(text.encode("utf-8", "replace"), compresslevel=6, mtime=0)
         yield base64.b64encode(packed).decode()
