@@ -40,6 +40,8 @@ check: lint types docs test  ## All that CI runs
 
 bench: $(STAMP)  ## Measure avogit itself: overhead, big lineages, A/A
 	$(BIN)/python benchmarks/bench_store.py
+	$(BIN)/python benchmarks/bench_repository.py
+	$(BIN)/python benchmarks/bench_clones.py
 	$(BIN)/python benchmarks/bench_overhead.py
 	$(BIN)/python benchmarks/bench_aa.py
 	$(BIN)/python benchmarks/bench_writers.py

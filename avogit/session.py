@@ -72,7 +72,7 @@ class Session:
     def lineage(self) -> Lineage:
         """The population as git tells it now, and as far as it is trusted."""
         found = store.read_lineage(self.repo, self.population)
-        return trusted(self.repo, found, self.config, _task_at(self.repo, self.config))
+        return trusted(self.repo, found, self.config)
 
     def source(self, rev: str) -> evaluation.Source:
         """The editable files of a commit or a tree, ready to be evaluated."""
@@ -173,8 +173,7 @@ def _config(repo: store.Repository, commit: str) -> Config:
 def read_population(repo: store.Repository, wanted: str | None) -> Lineage:
     """The population that a reading command speaks of, as far as it is trusted."""
     lineage = store.read_lineage(repo, choose_population(repo, wanted))
-    config = found_config(repo)
-    return trusted(repo, lineage, config, _task_at(repo, config)) if config else lineage
+    return trusted(repo, lineage, found_config(repo))
 
 
 def found_config(repo: store.Repository) -> Config | None:
@@ -185,10 +184,6 @@ def found_config(repo: store.Repository) -> Config | None:
     if commit is None or store.file_at(repo, commit, CONFIG_FILE) is None:
         return None
     return _config(repo, commit)
-
-
-def _task_at(repo: store.Repository, config: Config) -> Callable[[str], Task]:
-    return lambda commit: load_task(repo, config, commit)
 
 
 def choose_population(repo: store.Repository, wanted: str | None) -> str:

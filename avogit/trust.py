@@ -6,16 +6,16 @@ Owns marking them, with the reason. Leaves signatures and trees to `store`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 
 from avogit import store
 from avogit.config import Config
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Lineage, Status
-from avogit.task import Task
+from avogit.task import TASK_FILE, Task, parse_task
 
-TaskAt = Callable[[str], Task]  # the task as a commit of the user's holds it
 _MEMORY = "\0trust"
 
 
@@ -32,10 +32,10 @@ def allowed_signers(repo: store.Repository, config: Config) -> bytes:
     return data or b""
 
 
-def trusted(repo: store.Repository, lineage: Lineage, config: Config, task_at: TaskAt) -> Lineage:
+def trusted(repo: store.Repository, lineage: Lineage, config: Config | None) -> Lineage:
     """The lineage with everything that is not trusted marked, and so unmeasured."""
-    marks = dict(_strange_trees(repo, lineage, task_at))
-    if config.signing.required:
+    marks = dict(_strange_trees(repo, lineage))
+    if config is not None and config.signing.required:
         signed = store.signatures(repo, lineage.population, allowed_signers(repo, config))
         states = {oid: signed.get(oid, store.UNSIGNED) for oid in lineage.candidates}
         marks |= {oid: why for oid, state in states.items() if (why := _why(state))}
@@ -53,9 +53,7 @@ def _why(signature: store.Signature) -> str:
     return "" if signature.state == store.SIGNED else f"its record: {signature}"
 
 
-def _strange_trees(
-    repo: store.Repository, lineage: Lineage, task_at: TaskAt
-) -> Iterator[tuple[str, str]]:
+def _strange_trees(repo: store.Repository, lineage: Lineage) -> Iterator[tuple[str, str]]:
     """Fetched lines whose tip differs from the user's commit in more than the task's files."""
     seen = repo.memory.setdefault(_MEMORY, {})
     assert isinstance(seen, dict)
@@ -64,23 +62,32 @@ def _strange_trees(
         if tip is None or head.ref.startswith("refs/heads/"):
             continue
         if tip.oid not in seen:
-            seen[tip.oid] = _strange(repo, lineage, tip, task_at)
+            seen[tip.oid] = _strange(repo, lineage, tip)
         if seen[tip.oid]:
             yield tip.oid, seen[tip.oid]
 
 
-def _strange(repo: store.Repository, lineage: Lineage, tip: Candidate, task_at: TaskAt) -> str:
+def _strange(repo: store.Repository, lineage: Lineage, tip: Candidate) -> str:
     seed = _seed_of(lineage, tip)
     if seed is None or not seed.parents:
         return "it stands on no seed"
-    try:
-        task = task_at(seed.parents[0])
-    except AvogitError as error:
-        return f"its seed's task cannot be read: {error}"
-    if seed.trailers.get("Avo-Task", "").split(" ")[-1] != task.version:
-        return "its seed stands on another version of the task"
+    version = seed.trailers.get("Avo-Task", "").rpartition(" ")[2]
+    task = _task(repo, seed.parents[0], version)
+    if task is None:
+        return "its seed stands on a commit that does not hold its task"
     found = store.tree_violations(repo, seed.parents[0], tip.oid, task.path, task.is_editable)
     return f"it changed more than its task's files ({', '.join(found[:3])})" if found else ""
+
+
+def _task(repo: store.Repository, commit: str, version: str) -> Task | None:
+    """The task of this version that a commit of the user's holds."""
+    for path in store.paths_named(repo, commit, TASK_FILE):
+        folder = path.rpartition("/")[0]
+        with contextlib.suppress(AvogitError):
+            task = parse_task(folder, store.folder_files(repo, commit, folder))
+            if task.version == version:
+                return task
+    return None
 
 
 def _seed_of(lineage: Lineage, candidate: Candidate) -> Candidate | None:

@@ -66,3 +66,5 @@ def test_a_fetched_line_that_changed_more_than_its_task(
     assert "outside-task: notes.txt" in told
     best = json.loads(avogit(other, "best", "--json").stdout)
     assert best["incumbent"]["oid"] == git(seeded, "rev-parse", line)
+    (other / "avogit.yaml").write_text("task: kernels/another\n")  # each line's own task counts
+    assert avogit(other, "best", "--json").stdout == json.dumps(best, ensure_ascii=False) + "\n"

@@ -47,6 +47,8 @@ _COMMANDS = (
     manual.checkout,
     manual.submit,
     share.sync,
+    share.bundle,
+    share.import_,
     *review.COMMANDS,
     mcp.mcp,
     care.prune,
@@ -54,6 +56,7 @@ _COMMANDS = (
     care.fsck,
     care.doctor,
     build.build,
+    care.gc,
     read.tasks,
     hook.hook,
 )

@@ -48,6 +48,16 @@ def fsck(path: Path, as_json: bool) -> None:
 
 
 @click.command()
+@json_option
+@click.pass_obj
+def gc(path: Path, as_json: bool) -> None:
+    """Pack refs and objects, beside running steps too; nothing is dropped."""
+    from avogit.commands import care
+
+    emit(care.gc(path), as_json, "text.gc_text")
+
+
+@click.command()
 @click.option("--fix", is_flag=True, help="Remove what dead processes left.")
 @json_option
 @click.pass_obj

@@ -43,6 +43,14 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """What lay in the repository before and after."""
+
+    before: store.Stock
+    after: store.Stock
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One line of `avogit doctor`."""
 
@@ -73,6 +81,11 @@ def fsck(path: Path) -> Checked:
     counted = sum(len(store.read_lineage(repo, p).candidates) for p in store.populations(repo))
     config = found_config(repo)
     return Checked(counted, store.fsck(repo, allowed_signers(repo, config) if config else b""))
+
+
+def gc(path: Path) -> Packed:
+    """Pack refs and objects; nothing is dropped."""
+    return Packed(*store.pack(store.open_repository(path)))
 
 
 def doctor(path: Path, fix: bool) -> tuple[Finding, ...]:

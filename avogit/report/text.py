@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from avogit import store
-from avogit.commands.care import Checked, Finding, Pruned, Restored
+from avogit.commands.care import Checked, Finding, Packed, Pruned, Restored
 from avogit.commands.init import Initialised
 from avogit.commands.manual import CheckedOut, Submitted
 from avogit.commands.measure import Bisected, Measured
@@ -27,6 +27,14 @@ from avogit.report.subjects import bare_subject
 from avogit.step import StepResult
 
 _ARMS = (BASELINE, PARENT, SECOND_PARENT, ANCESTOR, INCUMBENT, SEED)
+
+
+_STOCK = (
+    ("loose objects", "loose_objects"),
+    ("packs", "packs"),
+    ("kB", "kilobytes"),
+    ("loose refs", "loose_refs"),
+)
 
 
 def init_text(result: Initialised) -> str:
@@ -209,6 +217,12 @@ def fsck_text(result: Checked) -> str:
         return f"{result.candidates} candidates, no problem found"
     lines = [f"{p.severity}: {p.where}: {p.what}; {p.remedy}".rstrip("; ") for p in result.problems]
     return "\n".join([*lines, f"{result.candidates} candidates, {len(lines)} findings"])
+
+
+def gc_text(result: Packed) -> str:
+    rows = [[name, *(f"{getattr(stock, field):,}" for stock in (result.before, result.after))]
+            for name, field in _STOCK]  # fmt: skip
+    return tabulate(rows, ["", "before", "now"], colalign=("left", "right", "right"))
 
 
 def doctor_text(findings: tuple[Finding, ...]) -> str:

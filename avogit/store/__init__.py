@@ -9,6 +9,7 @@ from __future__ import annotations
 from avogit.store.archive import add_base, pruner, repair, restore, retire
 from avogit.store.attempts import ATTEMPT, attempt_payload, attempts
 from avogit.store.blame import blame
+from avogit.store.bundles import read_bundle, write_bundle
 from avogit.store.champions import confirmed_score, tag_champion
 from avogit.store.diffs import diffs
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
@@ -18,6 +19,7 @@ from avogit.store.hunks import Hunk, hunks, without_hunks
 from avogit.store.lease import alone
 from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
+from avogit.store.maintenance import Stock, pack
 from avogit.store.merges import Merge, common_ancestor, merge
 from avogit.store.patches import patch_id, patch_ids
 from avogit.store.population import population_name, populations
@@ -31,7 +33,7 @@ from avogit.store.runs import RunAtWork, run_lease, runs_at_work
 from avogit.store.signing import SIGNED, UNSIGNED, Signature, signatures
 from avogit.store.spending import Spending
 from avogit.store.sync import Exchange, exchange
-from avogit.store.trees import file_at, folder_files, tree_violations, with_files
+from avogit.store.trees import file_at, folder_files, paths_named, tree_violations, with_files
 from avogit.store.user import (
     changed,
     commit_paths,
@@ -61,6 +63,7 @@ __all__ = [
     "RunAtWork",
     "Signature",
     "Spending",
+    "Stock",
     "WorkInHand",
     "Writer",
     "add_base",
@@ -97,15 +100,18 @@ __all__ = [
     "messages",
     "missing_refs_hint",
     "open_repository",
+    "pack",
     "pager",
     "patch_id",
     "patch_ids",
+    "paths_named",
     "plan_from_json",
     "population_name",
     "populations",
     "pruner",
     "push",
     "read_blob",
+    "read_bundle",
     "read_lineage",
     "read_record",
     "records",
@@ -134,5 +140,6 @@ __all__ = [
     "versus_parent",
     "with_files",
     "without_hunks",
+    "write_bundle",
     "writer",
 ]

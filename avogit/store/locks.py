@@ -17,7 +17,14 @@ from avogit.store.repository import Repository
 
 MIN_AGE_S = 60.0  # a younger one may belong to a git that is running
 _GRACE_S = 2.0  # one update-ref takes milliseconds
-_NAMES = ("index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "packed-refs.new")
+_NAMES = (
+    "index.lock",
+    "HEAD.lock",
+    "config.lock",
+    "packed-refs.lock",
+    "packed-refs.new",
+    "objects/maintenance.lock",
+)
 
 
 def stale_locks(repo: Repository, min_age_s: float = MIN_AGE_S) -> tuple[Path, ...]:

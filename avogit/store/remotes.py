@@ -67,18 +67,23 @@ def public_name(ref: str) -> tuple[str, str]:
     return "", ""
 
 
+def copy_of(name: str, remote: str) -> str:
+    """Where a clone keeps its copy of what a remote has under a public name."""
+    if name.startswith(HEADS):
+        return f"refs/remotes/{remote}/avo/{name.removeprefix(HEADS)}"
+    if name.startswith(TAGS):
+        return f"refs/avo-remote/{remote}/tags/{name.removeprefix(TAGS)}"
+    return f"refs/avo-remote/{remote}/{name.removeprefix('refs/avo/')}"
+
+
 def fetch_refspecs(remote: str) -> tuple[str, ...]:
     """What brings a remote's refs to where readers look, never over our own.
 
     A branch may be force-pushed by a person. A chain only grows: one that was cut off is
     refused, so that what was fetched before stays.
     """
-    chains = (f"refs/avo/{kind}/*:refs/avo-remote/{remote}/{kind}/*" for kind in CHAINS)
-    return (
-        f"+{HEADS}*:refs/remotes/{remote}/avo/*",
-        *chains,
-        f"{TAGS}*:refs/avo-remote/{remote}/tags/*",
-    )
+    specs = (f"{prefix}*:{copy_of(prefix, remote)}*" for prefix in PUBLIC)
+    return tuple(f"+{spec}" if spec.startswith(HEADS) else spec for spec in specs)
 
 
 def missing_refs_hint(repo: Repository) -> str:

@@ -49,8 +49,8 @@ class Exchange:
     refused: list[str] = field(default_factory=list)  # what would not move, and why
 
 
-class _Failed(Exception):
-    """An attempt that did not go through. `refused` is empty where the connection broke."""
+class Broken(Exception):
+    """An exchange that did not go through. `refused` is empty where the connection broke."""
 
     def __init__(self, error: str, refused: Sequence[str] = ()) -> None:
         super().__init__(_cause(error))
@@ -70,7 +70,7 @@ def exchange(repo: Repository, remote: str) -> Exchange:
                 _attempt(repo, remote, done)
                 _settle(repo, remote)
                 return done
-            except _Failed as failure:
+            except Broken as failure:
                 last = failure
             time.sleep(_PAUSE_S * 2**attempt * random.uniform(0.5, 1))
     if not last.refused:
@@ -82,7 +82,7 @@ def exchange(repo: Repository, remote: str) -> Exchange:
 def _attempt(repo: Repository, remote: str, done: Exchange) -> None:
     """One round. What the remote had is asked first, so a line that left it is seen to leave."""
     there = _listed(repo, remote)
-    refused = fetch(repo, remote, remote)
+    refused = fetch(repo, remote, remotes.fetch_refspecs(remote))
     dead = _dead(repo)
     moves, diverged = _plan(repo, remote, there, dead)
     mended = {name for _, name in moves}  # it was cut off there, and we have the rest
@@ -97,8 +97,8 @@ def _attempt(repo: Repository, remote: str, done: Exchange) -> None:
         done.retired += [name for _, name in chunk]
 
 
-def fetch(repo: Repository, source: str, remote: str) -> list[tuple[str, str]]:
-    """Bring what `source` has to the places of `remote`; gives what git would not update, and why.
+def fetch(repo: Repository, source: str, refspecs: Sequence[str]) -> list[tuple[str, str]]:
+    """Bring what a remote or a file has; gives the refs that git would not update, and why.
 
     Nothing of that is lost: what was fetched before stays.
     """
@@ -113,12 +113,13 @@ def fetch(repo: Repository, source: str, remote: str) -> list[tuple[str, str]]:
         "--no-recurse-submodules",
         "--",
         source,
-        *remotes.fetch_refspecs(remote),
+        *refspecs,
     )
     matches = [match for text in found.error.splitlines() if (match := _REFUSED.match(text))]
     if found.status != 0 and not matches:
-        raise _Failed(found.error)
-    return [(m["ref"], f"{remote} rewrote it ({m['why'] or m['what']}); kept") for m in matches]
+        raise Broken(found.error)
+    why = "it was rewritten there and is kept as it was"
+    return [(m["ref"], f"{why} ({m['why'] or m['what']})") for m in matches]
 
 
 def _listed(repo: Repository, remote: str) -> dict[str, str]:
@@ -126,7 +127,7 @@ def _listed(repo: Repository, remote: str) -> dict[str, str]:
     patterns = [f"{prefix}*" for prefix in PUBLIC]
     found = git.call(repo.cwd, "ls-remote", "--refs", "--", remote, *patterns)
     if found.status != 0:
-        raise _Failed(found.error)
+        raise Broken(found.error)
     pairs = (text.split("\t", 1) for text in found.out.decode("utf-8", "replace").splitlines())
     return {name: oid for oid, name in pairs if remotes.public_name(name)[0]}
 
@@ -147,7 +148,7 @@ def _plan(
             moves += _tags(name, at, copies, tagged)
         elif name.startswith(HEADS):
             moves += [(copies[0].oid, name)] if not at and (name, copies[0].oid) not in dead else []
-        elif at != (best := _furthest(repo, at, copies)):
+        elif at != (best := furthest(repo, at, copies)):
             moves.append((best, name))
         elif copies[0].remote == "" and not _holds(repo, at, copies[0].oid):
             diverged.append(
@@ -165,7 +166,7 @@ def _tags(name: str, at: str | None, copies: Sequence[Known], tagged: set[str]) 
             at = oid
 
 
-def _furthest(repo: Repository, at: str | None, copies: Sequence[Known]) -> str:
+def furthest(repo: Repository, at: str | None, copies: Sequence[Known]) -> str:
     """The copy of a chain that holds what the remote has and most beyond it."""
     best = at or copies[0].oid
     for oid in dict.fromkeys(known.oid for known in copies):
@@ -191,7 +192,7 @@ def _push(
     if found.status != 0:
         answers = [text.split("\t") for text in found.out.decode("utf-8", "replace").splitlines()]
         refused = [f"{words[1]}: {words[2]}" for words in answers if words[0] == "!"]
-        raise _Failed(found.error, refused)
+        raise Broken(found.error, refused)
 
 
 def _pushing(remote: str) -> list[str]:

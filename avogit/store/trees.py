@@ -46,6 +46,13 @@ def file_at(repo: Repository, tree_or_commit: str, path: str) -> bytes | None:
     return found[2] if found and found[1] == "blob" else None
 
 
+def paths_named(repo: Repository, tree_or_commit: str, name: str) -> tuple[str, ...]:
+    """The paths of all files of this name."""
+    out = git.run(repo.cwd, "ls-tree", "-r", "-z", "--name-only", "--full-tree", tree_or_commit)
+    paths = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    return tuple(path for path in paths if path.rpartition("/")[2] == name)
+
+
 def with_files(repo: Repository, tree: str, folder: str, files: Mapping[str, bytes]) -> str:
     """The tree with these files of a folder put in place; modes of old files are kept."""
     prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
