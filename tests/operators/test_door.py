@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -198,6 +199,25 @@ def test_a_secret_in_a_file_is_never_committed(
     assert (found.outcome, judge.calls) == ("secret-in-files", [])
     assert "SOME_API_KEY" in found.detail
     assert "planted" not in repr(found)
+
+
+def test_a_program_installed_in_a_folder_of_its_own(tmp_path: Path, judge: CompilingJudge) -> None:
+    """As pip and npm install them: a script that names its interpreter, which is a link."""
+    home = tmp_path / "venv"
+    (home / "bin").mkdir(parents=True)
+    (home / "pyvenv.cfg").write_text(f"home = {Path(sys.base_prefix) / 'bin'}\n")
+    (home / "bin" / "python3").symlink_to(os.path.realpath(sys.executable))
+    (home / "bin" / "python").symlink_to("python3")
+    (home / "secret.txt").write_text("found")
+    tool = home / "bin" / "tool"
+    tool.write_text(f"#!{home}/bin/python\nimport sys; print(sys.prefix, open(sys.argv[1]).read())")
+    tool.chmod(0o755)
+    command = f"{tool} {home}/secret.txt"
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    context = sample_context(workdir, judge.history, command=command)
+    found = load_operator("command")(context)
+    assert transcript(found).split() == [str(home), "found"]
 
 
 def test_the_door_s_words() -> None:

@@ -84,7 +84,7 @@ def wrapped(
     read += [str(Path(folder).expanduser()) for folder in more]
     how = Confinement(
         work=str(rooms.workspace),
-        read=tuple(dict.fromkeys(read)),
+        read=_outermost(read),
         write=(str(rooms.temporary), str(rooms.home), str(rooms.door)),
         limits=Limits(cpu_s=_ANY, memory_bytes=_ANY, file_bytes=disk, open_files=4096),
         network=True,
@@ -92,6 +92,15 @@ def wrapped(
         keep_env=True,
     )
     return confined(words, how)
+
+
+def _outermost(paths: Collection[str]) -> tuple[str, ...]:
+    """The paths that lie in no other of them: what is shown whole needs no more."""
+    kept: list[str] = []
+    for path in sorted(set(paths), key=lambda p: (len(Path(p).parts), p)):
+        if not any(Path(path).is_relative_to(folder) for folder in kept):
+            kept.append(path)
+    return tuple(kept)
 
 
 def program_folders(program: str, path: str) -> list[str]:

@@ -63,8 +63,9 @@ PRESETS: dict[str, Preset] = {
         leaves=(".gemini/*",),
     ),
     "aider": Preset(  # it runs no commands but its test command: that is our door
-        ("aider", "--yes-always", "--no-git", "--no-check-update", "--no-show-release-notes",
-         "--analytics-disable", "--no-show-model-warnings", "--no-suggest-shell-commands",
+        ("aider", "--yes-always", "--no-git", "--no-stream", "--no-pretty",
+         "--no-check-update", "--no-show-release-notes", "--analytics-disable",
+         "--no-show-model-warnings", "--no-suggest-shell-commands",
          "--test-cmd", "avogit evaluate", "--auto-test", "--read", "AVOGIT.md",
          "--message", "{prompt}", _EDITABLE),
         env=("AIDER_*", *_PROVIDERS),
