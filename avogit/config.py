@@ -88,6 +88,16 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
+class Supervisor:
+    """When a search that stands still is steered elsewhere, and who says where to."""
+
+    stall_steps: int = 10  # without an acceptance; 0: never
+    cycle_repeats: int = 3  # of the same patch or failure; 0: never
+    steps_per_direction: int = 2
+    model: str = ""  # asked through the agent's endpoint; empty: rules choose
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What a model costs, in USD per million tokens."""
 
@@ -135,6 +145,7 @@ class Config:
     agent: Agent = field(default_factory=Agent)
     command: Command = field(default_factory=Command)
     signing: Signing = field(default_factory=Signing)
+    supervisor: Supervisor = field(default_factory=Supervisor)
     budget: Budget = field(default_factory=Budget)
     prices: Mapping[str, Price] = field(default_factory=dict)  # by model
 
@@ -184,6 +195,11 @@ def _check(config: Config, where: str) -> None:
         ("measure.budget_s", config.measure.budget_s >= 1, "at least 1"),
         ("measure.confirm", config.measure.confirm in ("fresh", "strict"), "fresh or strict"),
         ("signing.allowed_signers", signers, "a file, where signatures are required"),
+        (
+            "supervisor.steps_per_direction",
+            config.supervisor.steps_per_direction >= 1,
+            "at least 1",
+        ),
         ("budget` and `prices", all(0 <= a < math.inf for a in _amounts(config)), "at least 0"),
     )
     for name, holds, wanted in limits:

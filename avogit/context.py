@@ -14,6 +14,7 @@ from pathlib import Path
 from avogit import store
 from avogit.budget import Meter
 from avogit.evaluation import Source
+from avogit.guidance import Direction
 from avogit.operators import Context, Evaluate, FindRepeat, Merged, Recorded
 from avogit.operators.knowledge import user_documents
 from avogit.operators.prompts import USER_TEMPLATES
@@ -33,6 +34,7 @@ def make_context(
     meter: Meter,
     command: str | None = None,
     partner: Candidate | None = None,
+    direction: Direction | None = None,
 ) -> Context:
     """Everything that `operator` may read and do, to vary `parent`."""
     return Context(
@@ -56,6 +58,8 @@ def make_context(
         command=command,
         in_hand=tuple(session.source(tree).files for tree in writer.seen_in_hand),
         partner=partner,
+        assignment=direction.text if direction else "",
+        directed=direction is not None and direction.parent == parent.oid,
         templates=_user_templates(session),
     )
 

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avogit import acceptance, selection, store
+from avogit import acceptance, selection, store, supervisor
 from avogit.budget import Meter, Spent
 from avogit.config import Limit
 from avogit.context import make_context
 from avogit.errors import AvogitError
 from avogit.evaluation import Source, cross_gains
+from avogit.guidance import Direction
 from avogit.operators import MODEL_OPERATORS, NoProposal, load_operator
 from avogit.records import (
     ANCESTOR,
@@ -179,13 +180,11 @@ def _vary(
     pair: tuple[Candidate, Candidate] | None = None,
 ) -> StepResult:
     """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
+    direction = None if pair else supervisor.steer(session, writer, session.lineage())
     for _ in range(_TRIES):
         lineage = session.lineage()
         rng = session.rng(lineage, writer.number)
-        parent, partner = pair or (
-            selection.select_parent(session.config.selection.parent, lineage, rng),
-            None,
-        )
+        parent, partner = pair or (_parent(session, lineage, rng, direction), None)
         proposal = _propose(
             session,
             writer,
@@ -196,6 +195,7 @@ def _vary(
             command=command,
             meter=meter,
             partner=partner,
+            direction=direction,
         )
         if operator in MODEL_OPERATORS:
             meter.settle(proposal.usage)
@@ -210,6 +210,15 @@ def _vary(
     return result
 
 
+def _parent(
+    session: Session, lineage: Lineage, rng: random.Random, direction: Direction | None
+) -> Candidate:
+    """The supervisor's parent, where it names one; else the rule's."""
+    if direction is not None and direction.parent in lineage.candidates:
+        return lineage.candidates[direction.parent]
+    return selection.select_parent(session.config.selection.parent, lineage, rng)
+
+
 def _propose(
     session: Session,
     writer: store.Writer,
@@ -221,6 +230,7 @@ def _propose(
     command: str | None,
     meter: Meter,
     partner: Candidate | None,
+    direction: Direction | None,
 ) -> Proposal | NoProposal:
     vary = load_operator(operator)
     meter.journal = lambda usage: writer.spend(store.Spending(operator, parent.oid, usage))
@@ -237,6 +247,7 @@ def _propose(
             meter=meter,
             command=command,
             partner=partner,
+            direction=direction,
         )
         try:
             return vary(context)

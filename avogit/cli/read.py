@@ -10,14 +10,20 @@ from avogit.cli.options import emit, json_option, population_option, progress_li
 
 
 @click.command()
+@click.option("--supervisor", is_flag=True, help="What the supervisor did, and what came of it.")
 @population_option
 @json_option
 @click.pass_obj
-def log(path: Path, population: str | None, as_json: bool) -> None:
+def log(path: Path, supervisor: bool, population: str | None, as_json: bool) -> None:
     """List every candidate with its score."""
     from avogit.commands import read
 
-    if as_json:
+    if supervisor:
+        from avogit.commands import supervision
+
+        found = supervision.supervision(path, population)
+        emit(found, as_json, "supervision.supervision_text")
+    elif as_json:
         from avogit.report import emit_lines
 
         emit_lines(read.log_json(path, population))

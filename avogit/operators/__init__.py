@@ -101,6 +101,7 @@ class Context:
     in_hand: tuple[Mapping[str, bytes], ...] = ()  # editable files that others measure now
     partner: Candidate | None = None  # what `cross` is asked to merge into the parent
     assignment: str = ""  # what the agent is asked for, where that is more than a faster kernel
+    directed: bool = False  # the supervisor chose the parent: go on from there
     templates: Mapping[str, str] = field(default_factory=dict)  # the user's, by name
 
     def render(self, template: str, **values: object) -> str:

@@ -227,6 +227,7 @@ def _instructions(context: Context, has_command: bool) -> str:
         knowledge=sorted(task.knowledge()),
         parent=context.parent,
         parent_score=score_text(context.parent),
+        assignment=context.assignment,
         best_lines=log_lines(best(context.lineage, 10)),
         newest_lines=log_lines(newest(context.lineage, 10)),
         has_command=has_command,

@@ -62,7 +62,7 @@ class Tune:
         space = tuple(axis.choices for axis in here.axes)
         others = [read_source(files) for files in context.in_hand]
         in_hand = {source.point for source in others if source.text == here.text}
-        move = next_move(space, _trials(same, context.parent), context.rng, in_hand)
+        move = next_move(space, _trials(same, context), context.rng, in_hand)
         if move is None:
             points = len({point for _, point in same.values()} | in_hand)
             return NoProposal("exhausted", f"all {points} points of this source were tried")
@@ -82,16 +82,22 @@ class Tune:
 vary = Tune()
 
 
-def _trials(same: Mapping[str, tuple[Candidate, Point]], parent: Candidate) -> list[Trial]:
+def _trials(same: Mapping[str, tuple[Candidate, Point]], context: Context) -> list[Trial]:
     return [
         Trial(
             point,
             score=candidate.score,
             origin=_origin(candidate, same),
-            entered=on_a_line(candidate) or candidate is parent,
+            entered=_may_be_parent(candidate, context),
         )
         for candidate, point in same.values()
     ]
+
+
+def _may_be_parent(candidate: Candidate, context: Context) -> bool:
+    """One that entered a line; where the supervisor chose the parent, that one alone."""
+    chosen = candidate.oid == context.parent.oid
+    return chosen or (on_a_line(candidate) and not context.directed)
 
 
 def _origin(candidate: Candidate, same: Mapping[str, tuple[Candidate, Point]]) -> Point | None:
@@ -129,7 +135,7 @@ def _closest(
         score = candidate.score.value if candidate.score else 0.0
         return (len(differing(point, target)), -score, candidate.oid)
 
-    parents = [e for e in same.values() if on_a_line(e[0]) or e[0].oid == context.parent.oid]
+    parents = [entry for entry in same.values() if _may_be_parent(entry[0], context)]
     return min(parents, key=distance)
 
 

@@ -15,6 +15,7 @@ from avogit.store.diffs import diffs
 from avogit.store.documents import evaluation_bytes, evaluation_from_json, evaluation_to_json
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.fsck import Problem, fsck
+from avogit.store.history import Event, events
 from avogit.store.hunks import Hunk, hunks, without_hunks
 from avogit.store.lease import alone
 from avogit.store.lineage import lineage_json_lines, read_lineage
@@ -55,6 +56,7 @@ __all__ = [
     "SIGNED",
     "UNSIGNED",
     "Entry",
+    "Event",
     "Exchange",
     "Hunk",
     "Merge",
@@ -83,6 +85,7 @@ __all__ = [
     "evaluation_bytes",
     "evaluation_from_json",
     "evaluation_to_json",
+    "events",
     "exchange",
     "file_at",
     "folder_files",

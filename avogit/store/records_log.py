@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from avogit.store import documents, git, message, reader, rows, trailers
 from avogit.store.documents import Document
 from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
 from avogit.store.population import chain_patterns, checked_name
+from avogit.store.refs import read_refs
 from avogit.store.repository import Repository
 from avogit.store.signing import with_signature
 
@@ -32,6 +33,7 @@ class RecordCommit:
     commit: str
     name: str  # sha256:... of record.json
     kind: str
+    time_s: int
 
 
 def add_record(
@@ -64,24 +66,30 @@ def record_commits(
     repo: Repository, population: str, only: str = "", kind: str = ""
 ) -> Iterator[RecordCommit]:
     """The population's records, newest first; `only` the one of that name, or those of a kind."""
-    refs = git.line(
-        repo.cwd,
-        "for-each-ref",
-        "--format=%(objectname)",
-        *chain_patterns("records", checked_name(population)),
-    ).split()
-    if not refs:
-        return
+    tips = read_refs(repo, *chain_patterns("records", checked_name(population))).values()
     limit = ["-F", f"--grep=Avo-Record: {only}", "--max-count=1"] if only else []
     limit += ["-F", f"--grep=Avo-Kind: {kind}"] if kind else []
+    for found in walked_records(repo, tips, limit):
+        if not kind or found.kind == kind:  # else the words stand elsewhere in its message
+            yield found
+
+
+def walked_records(
+    repo: Repository,
+    tips: Collection[str],
+    limit: Sequence[str] = (),
+    without: Collection[str] = (),
+) -> Iterator[RecordCommit]:
+    """The records from these tips down to `without`, newest first, as `git log` limits them."""
+    if not tips:
+        return
     arguments = ["log", "-z", "--no-color", "--no-show-signature", rows.LOG_FORMAT, *limit]
-    asked = "".join(f"{oid}\n" for oid in refs).encode()
+    asked = "".join([*(f"{oid}\n" for oid in tips), *(f"^{oid}\n" for oid in without)]).encode()
     with git.stream(repo.cwd, *arguments, "--stdin", stdin=asked) as chunks:
         for entry in rows.parse_log(chunks):
             block = dict(trailers.parse(entry.message))
-            if kind and block.get("Avo-Kind") != kind:
-                continue  # the words stand elsewhere in its message
-            yield RecordCommit(entry.oid, block.get("Avo-Record", ""), block.get("Avo-Kind", ""))
+            name, kind = block.get("Avo-Record", ""), block.get("Avo-Kind", "")
+            yield RecordCommit(entry.oid, name, kind, entry.time_s)
 
 
 def read_record(repo: Repository, population: str, sha: str) -> dict[str, Any]:

@@ -52,6 +52,17 @@ def test_starts_from_the_best_candidate_whatever_parent_was_chosen(tmp_path: Pat
     assert found.parent == best.oid
 
 
+def test_a_parent_that_the_supervisor_chose_is_where_it_starts(tmp_path: Path) -> None:
+    history = seeded()
+    seed = next(iter(history.candidates.values()))
+    history.add(kernel(8, 4), 1.5, parent=seed.oid)
+    context = sample_context(tmp_path, history, parent=seed)
+    found = Tune()(dataclasses.replace(context, directed=True))
+    assert isinstance(found, Proposal)
+    assert found.parent == seed.oid
+    assert found.subject.count("->") == 1
+
+
 def test_a_rejected_point_is_never_the_parent(tmp_path: Path) -> None:
     history = seeded()
     seed = next(iter(history.candidates.values()))
