@@ -15,6 +15,7 @@ from avogit.store.lease import try_lock
 from avogit.store.repository import Repository
 
 _ROUNDS = 50  # a round packs 50,000 loose objects
+_USAGE = 129  # a git before 2.32 does not know the option
 _LOCK = "objects/maintenance.lock"
 
 
@@ -41,8 +42,7 @@ def pack(repo: Repository) -> tuple[Stock, Stock]:
             )
         before = stock(repo)
         _pack_loose(repo, before.loose_objects)
-        if stock(repo).packs > 1:
-            _run(repo, "incremental-repack")
+        _join_packs(repo)
         _run(repo, "commit-graph", "pack-refs")
         return before, stock(repo)
     finally:
@@ -57,6 +57,13 @@ def _pack_loose(repo: Repository, loose: int) -> None:
         if left == 0 or left > loose:  # none, or a step writes faster than we pack
             return
         loose = left
+
+
+def _join_packs(repo: Repository) -> None:
+    """Few packs, reachable or not. No multi-pack-index: an open reader would not see it change."""
+    found = git.call(repo.cwd, "repack", "-d", "-l", "-q", "--geometric=2")
+    if found.status not in (0, _USAGE):
+        raise git.GitFailed("repack", found.status, found.error)
 
 
 def stock(repo: Repository) -> Stock:

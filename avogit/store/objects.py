@@ -17,6 +17,7 @@ from avogit.store import git
 from avogit.store.repository import Repository
 
 REGULAR, EXECUTABLE, TREE, SYMLINK, GITLINK = "100644", "100755", "40000", "120000", "160000"
+_ATTEMPTS = 8
 _PACK_TYPES = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 
 
@@ -80,8 +81,19 @@ class NewObjects:
         """Write them all as loose objects, in one process."""
         if self._made:
             pack = _pack(list(self._made.values()), self.repo.object_format)
-            git.run(self.repo.cwd, "unpack-objects", "-q", "--strict", stdin=pack)
+            _unpack(self.repo, pack)
             self._made.clear()
+
+
+def _unpack(repo: Repository, pack: bytes) -> None:
+    """Write objects. A packing git removes empty folders, also one that was made this moment."""
+    for _ in range(_ATTEMPTS):
+        found = git.call(repo.cwd, "unpack-objects", "-q", "--strict", stdin=pack)
+        if found.status == 0:
+            return
+        if "unable to create temporary file: No such file" not in found.error:
+            break
+    raise git.GitFailed("unpack-objects", found.status, found.error)
 
 
 def signed(role: str, person: Person, time_s: int) -> str:

@@ -115,7 +115,7 @@ def test_packing_beside_a_running_step(git: Git, repo: Repository) -> None:
         acknowledged = [worker.stdout.readline().strip()]
         for _ in range(3):
             store.pack(repo)
-            assert worker.poll() is None
+            assert worker.poll() is None, worker.communicate()
             acknowledged.append(worker.stdout.readline().strip())
         worker.terminate()
         told, errors = worker.communicate()
