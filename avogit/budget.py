@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from avogit.config import Limit, Price, RunLimit
@@ -113,6 +113,11 @@ def spent_on(usage: Usage | None, *, wall_s: float = 0.0, device_s: float = 0.0)
     return Spent(usage.cost_usd or 0.0, tokens, wall_s, device_s, unknown_cost(usage))
 
 
+def all_of(limit: Limit) -> Spent:
+    """What a step has spent that used its limit up."""
+    return Spent(limit.cost_usd, limit.tokens, limit.wall_s, limit.device_s)
+
+
 def reached(limit: Limit, spent: Spent, what: str) -> str:
     """Which limit is reached; one that cannot be checked counts as reached."""
     if limit.cost_usd and spent.unknown:
@@ -147,12 +152,19 @@ class Purse:
         """The run's sums up to now."""
         return replace(self._sum, wall_s=self.clock() - self._begun_s)
 
-    def step_limit(self, limit: Limit) -> Limit:
-        """What the next step may spend: its own limit, and no more than the run has left."""
+    def step_limit(self, limit: Limit, granted: Sequence[Limit] = (), among: int = 1) -> Limit:
+        """What the next step may spend: its own limit, and no more than the run has left.
+
+        `granted` is what steps under way may spend still; the rest is for so many steps at once.
+        """
         spent, values = self.spent(), {}
         for entry in fields(Limit):
             own, whole = getattr(limit, entry.name), getattr(self.limit, entry.name)
-            left = max(whole - getattr(spent, entry.name), _least(entry.name)) if whole else 0
+            left = whole - getattr(spent, entry.name)
+            if entry.name != "wall_s":  # time passes for all of them together
+                left = (left - sum(getattr(other, entry.name) for other in granted)) / among
+            left = max(left, _least(entry.name)) if whole else 0
+            left = int(left) if entry.name == "tokens" else left
             values[entry.name] = min(own, left) if own and left else own or left
         return Limit(**values)
 

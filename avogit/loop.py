@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from avogit.budget import Purse
+from avogit.budget import Purse, all_of
 from avogit.config import Budget, Limit
 from avogit.records import Lineage, Ratio
 from avogit.session import Session
@@ -63,6 +63,7 @@ class Course:
     _started: float = field(default_factory=time.monotonic)
     _busy_before_s: float = 0.0
     _purse: Purse = field(init=False)
+    _granted: dict[int, Limit] = field(default_factory=dict)  # to the workers that are in a step
 
     def __post_init__(self) -> None:
         self._purse = Purse(self.budget.run)
@@ -70,22 +71,27 @@ class Course:
 
     def begin(self) -> bool:
         """Whether one more step may begin; it counts from now on, whatever becomes of it."""
-        full = self.limits.steps is not None and self.begun >= self.limits.steps
-        if full or self.ended() is not None:
+        most = [n for n in (self.limits.steps, self.budget.run.steps or None) if n is not None]
+        if any(self.begun >= n for n in most) or self.ended() is not None:
             return False
         self.begun += 1
         return True
 
-    def allowance(self) -> Limit:
-        """What the next step may spend."""
-        return self._purse.step_limit(self.budget.step)
+    def allowance(self, worker: int = 1) -> Limit:
+        """What the next step may spend: with all others under way, no more than the run may."""
+        granted = tuple(self._granted.values())
+        limit = self._purse.step_limit(self.budget.step, granted, self.workers - len(granted))
+        self._granted[worker] = limit
+        return limit
 
-    def enter(self, result: StepResult, lineage: Lineage) -> StepResult:
+    def enter(self, result: StepResult, lineage: Lineage, worker: int = 1) -> StepResult:
         """Take in what a step came to, and what the lineage is with it.
 
         Gives the result with what the run has left.
         """
-        self._purse.take(result.spent)
+        granted = self._granted.pop(worker)
+        # What a dead worker had spent is not known yet: as much as it could.
+        self._purse.take(all_of(granted) if result.outcome == DIED else result.spent)
         result = replace(result, left=self._purse.left())
         self.done.append(result)
         live = lineage.live()

@@ -89,9 +89,9 @@ class _Pool:
         with self._books:
             return not self._ending and not self._errors and self._course.begin()
 
-    def _allowance(self) -> Limit:
+    def _allowance(self, number: int) -> Limit:
         with self._books:
-            return self._course.allowance()
+            return self._course.allowance(number)
 
     def _step(self, number: int) -> StepResult | None:
         """What a step came to; None where Ctrl-C ended it."""
@@ -100,7 +100,7 @@ class _Pool:
         worker = self._workers[number]
         try:
             return worker.step(
-                self._allowance(),
+                self._allowance(number),
                 self._session.evaluator.slot,
                 lambda text: self._watcher.said(number, text),
             )
@@ -115,7 +115,7 @@ class _Pool:
             return
         with self._books:
             result = with_pruning(self._session, result)
-            result = self._course.enter(result, self._session.lineage())
+            result = self._course.enter(result, self._session.lineage(), number)
             self._watcher.stepped(self._course, number, result)
 
     def _interrupt(self, threads: list[threading.Thread]) -> None:

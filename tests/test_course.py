@@ -1,0 +1,59 @@
+"""What a run may still begin and spend, however many workers share it."""
+
+from __future__ import annotations
+
+from avogit.budget import Spent
+from avogit.config import Budget, Limit, RunLimit
+from avogit.loop import DIED, Course, Limits
+from avogit.records import Lineage
+from avogit.step import StepResult
+
+NOBODY = Lineage("none", {}, (), (), {})
+
+
+def ended(outcome: str = "rejected", **spent: float) -> StepResult:
+    return StepResult(outcome, "", "agent", spent=Spent(**spent))  # type: ignore[arg-type]
+
+
+def test_steps_under_way_never_have_more_than_the_run_has_left() -> None:
+    course = Course(Limits(), 2, budget=Budget(run=RunLimit(cost_usd=1.0, tokens=101, wall_s=60)))
+    one, two = course.allowance(1), course.allowance(2)
+    assert (one.cost_usd, two.cost_usd) == (0.5, 0.5)
+    assert (one.tokens, two.tokens) == (50, 51)
+    assert min(one.wall_s, two.wall_s) > 59, "time passes for both at once"
+    course.enter(ended(cost_usd=0.2), NOBODY, 1)
+    assert round(course.allowance(1).cost_usd, 9) == 0.3
+
+
+def test_a_step_keeps_its_own_limit() -> None:
+    course = Course(Limits(), 2, budget=Budget(Limit(cost_usd=0.1), RunLimit(cost_usd=1.0)))
+    assert course.allowance(1) == course.allowance(2) == Limit(cost_usd=0.1)
+
+
+def test_a_dead_worker_is_taken_to_have_spent_what_it_might() -> None:
+    course = Course(Limits(), 2, budget=Budget(run=RunLimit(cost_usd=1.0)))
+    course.allowance(1), course.allowance(2)
+    course.enter(ended(DIED), NOBODY, 1)
+    course.enter(ended(cost_usd=0.1), NOBODY, 2)
+    assert round(course.allowance(1).cost_usd, 9) == 0.2
+
+
+def test_no_step_more_than_asked_begins_however_it_was_asked() -> None:
+    for limits, budget in (
+        (Limits(steps=3), Budget()),
+        (Limits(), Budget(run=RunLimit(steps=3))),
+        (Limits(steps=5), Budget(run=RunLimit(steps=3))),
+    ):
+        course = Course(limits, 4, budget=budget)
+        assert [course.begin() for _ in range(4)] == [True, True, True, False]
+
+
+def test_one_workers_failures_do_not_end_a_run_of_many_at_once() -> None:
+    course = Course(Limits(), 2)
+    for _ in range(5):
+        course.allowance(1)
+        course.enter(ended("gave-up"), NOBODY, 1)
+        assert course.ended() is None
+    course.allowance(1)
+    course.enter(ended("gave-up"), NOBODY, 1)
+    assert course.ended() == "6 steps in a row proposed nothing: gave-up"
