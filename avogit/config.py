@@ -62,6 +62,8 @@ class Agent:
     retries: int = 4  # of a request that met a rate limit or a broken connection
     step_timeout_s: float = 3600.0
     shell_timeout_s: float = 120.0  # one command of the `shell` tool
+    context_tokens: int = 100_000  # a longer conversation is summed up
+    carry: bool = True  # go on with what a failed step from the same parent left
 
 
 @dataclass(frozen=True, slots=True)

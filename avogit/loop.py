@@ -21,7 +21,14 @@ from avogit.step import StepResult, take_step
 # An operator that fails this often in a row will not help itself.
 FAILURES_IN_A_ROW = 3
 DIED = "worker-died"  # the outcome of a step whose process was killed
-_ENDS_RUN = ("exhausted", "no-tunables", "auth-refused", "request-refused", "unreachable")
+_ENDS_RUN = (
+    "exhausted",
+    "no-tunables",
+    "auth-refused",
+    "request-refused",
+    "no-tools",
+    "unreachable",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class Proposal:
     usage: Usage | None = None
     violations: tuple[str, ...] = ()  # what it changed beyond editable files, named
     second_parent: str = ""  # of a crossover: the commit whose changes came in too
-    attachments: Mapping[str, bytes] = field(default_factory=dict)  # e.g. transcript.json
+    attachments: Mapping[str, bytes] = field(default_factory=dict)  # e.g. a transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -25,12 +25,13 @@ _NO_RETRY = {"x-should-retry": "false"}
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP answer. `promised` is a Content-Length larger than the body: it is cut off."""
+    """One HTTP answer. A completion is streamed where that is asked for, unless it is `whole`."""
 
     body: bytes
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    promised: int | None = None
+    whole: bool = False
+    cut: bool = False  # the connection closes half-way
     hang: bool = False  # no answer at all until the server is closed
 
 
@@ -79,9 +80,20 @@ def failing(status: int = 500) -> Reply:
 
 
 def truncated() -> Reply:
-    """A body that ends before its Content-Length."""
-    whole = say("this never arrives whole").body
-    return Reply(whole[:40], promised=len(whole))
+    """A body, or a stream, that ends before its Content-Length."""
+    return Reply(say("this never arrives whole").body, cut=True)
+
+
+def unstreamed(reply: Reply) -> Reply:
+    """A proxy that answers whole, whatever it was asked for."""
+    return replace(reply, whole=True)
+
+
+def events(*chunks: dict[str, Any] | str) -> Reply:
+    """A stream of just these chunks."""
+    lines = [c if isinstance(c, str) else json.dumps(c) for c in chunks]
+    text = "".join(f"data: {line}\n\n" for line in lines)
+    return Reply(text.encode(), headers={"Content-Type": "text/event-stream"})
 
 
 def raw(body: str | bytes, status: int = 200, content_type: str = "application/json") -> Reply:
@@ -119,6 +131,40 @@ def _completion(message: dict[str, Any], finish: str, tokens: tuple[int, int]) -
         },
     }
     return Reply(json.dumps(document).encode())
+
+
+def _streamed(reply: Reply, options: Mapping[str, Any]) -> Reply:
+    """A completion as a stream, in small pieces; anything else as it is."""
+    try:
+        document = json.loads(reply.body)
+    except ValueError:
+        return reply
+    if not isinstance(document, dict) or document.get("object") != "chat.completion":
+        return reply
+    (choice,) = document["choices"]
+    pieces = [{"delta": delta} for delta in _deltas(choice["message"])]
+    pieces.append({"delta": {}, "finish_reason": choice["finish_reason"]})
+    head = {"id": document["id"], "object": "chat.completion.chunk", "model": "scripted"}
+    chunks = [{**head, "choices": [{"index": 0, **piece}]} for piece in pieces]
+    if options.get("include_usage"):
+        chunks.append({**head, "choices": [], "usage": document["usage"]})
+    made = events(*chunks, "[DONE]")
+    return replace(made, cut=reply.cut)
+
+
+def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {"role": "assistant", "content": ""}
+    text = message["content"] or ""
+    for at in range(0, len(text), 8):
+        yield {"content": text[at : at + 8]}
+    for index, call in enumerate(message.get("tool_calls", ())):
+        function = call["function"]
+        started = {"name": function["name"], "arguments": ""}
+        yield {"tool_calls": [{**call, "index": index, "function": started}]}
+        arguments = function["arguments"]
+        for at in range(0, len(arguments), 16):
+            part = {"arguments": arguments[at : at + 16]}
+            yield {"tool_calls": [{"index": index, "function": part}]}
 
 
 def _error(status: int, message: str, headers: Mapping[str, str]) -> Reply:
@@ -189,6 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.server.owner.reply_to(body, headers)
         if self.path != "/v1/chat/completions":
             reply = _error(404, f"no such path {self.path}", {})
+        if body.get("stream") and not reply.whole:
+            reply = _streamed(reply, body.get("stream_options") or {})
         if reply.hang:
             self.server.owner.closing.wait(60)
             self.close_connection = True
@@ -197,14 +245,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         headers = {"Content-Type": "application/json", **reply.headers}
-        headers["Content-Length"] = str(reply.promised or len(reply.body))
+        headers["Content-Length"] = str(len(reply.body))
         headers["Connection"] = "close"
         try:
             self.send_response(reply.status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.body)
+            self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
         except ConnectionError:
             pass  # the client gave up waiting
         self.close_connection = True

@@ -127,6 +127,17 @@ def test_a_patch_that_failed_is_refused_with_a_pointer_to_it(limited: Path, avog
     assert "expected primary-expression" in fails
     assert f"{tried['oid'][:10]}, draft, COMPILE_ERROR" in refused
     assert "gave-up, no more; planned: one pass suffices" in failures
+    record = git(limited, "log", "-1", "--format=%(trailers:key=Avo-Record,valueonly)",
+                 "--glob=refs/avo/records/*")  # fmt: skip
+    said = avogit(limited, "show", record, "--transcript")
+    assert said.returncode == 0, said.stderr
+    assert "--- tool\nit builds" in said.stdout
+    assert 'assistant calls\ngive_up {"reason": "no more"}' in said.stdout
+    messages = json.loads(avogit(limited, "show", record, "--transcript", "--json").stdout)["said"]
+    assert [message["role"] for message in messages[:3]] == ["system", "user", "assistant"]
+    without = avogit(limited, "show", "seed", "--transcript")
+    assert (without.returncode, without.stderr.count("\n")) == (1, 1)
+    assert "no transcript" in without.stderr
     assert f"{tried['oid'][:10]} from" in failures
 
 

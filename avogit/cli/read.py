@@ -33,13 +33,19 @@ def log(path: Path, supervisor: bool, population: str | None, as_json: bool) -> 
 
 @click.command()
 @click.argument("rev")
+@click.option("--transcript", is_flag=True, help="The conversation that led to it.")
 @population_option
 @json_option
 @click.pass_obj
-def show(path: Path, rev: str, population: str | None, as_json: bool) -> None:
+def show(path: Path, rev: str, transcript: bool, population: str | None, as_json: bool) -> None:
     """Show one candidate: message, state and record. REV may be `best` or `seed`."""
     from avogit.commands import read
 
+    if transcript:
+        from avogit.commands.transcript import transcript as command
+
+        emit(command(path, population, rev), as_json, "transcript.transcript_text")
+        return
     emit(read.show(path, population, rev), as_json, "text.show_text")
 
 

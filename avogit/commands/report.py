@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avogit import store
+from avogit.commands.transcript import Transcript
 from avogit.errors import AvogitError
 from avogit.genealogy import Node, nodes
 from avogit.records import Candidate, Champion, Lineage, WorkloadTiming
@@ -18,14 +19,6 @@ from avogit.session import choose_population
 from avogit.trajectory import Trajectory, trajectory
 
 _AT_ONCE = 500  # candidates whose diffs and messages are in memory together
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """What a model or a program said while it made a candidate."""
-
-    name: str  # the record's file
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -91,7 +91,8 @@ class Context:
     read_files: Callable[[str], dict[str, bytes]]  # commit id -> every file of the task folder
     build: Callable[[Mapping[str, bytes]], str]  # the compiler's complaint; empty: it builds
     read_record: Callable[[str], Recorded | None]  # of a candidate; None where it has none
-    attempts: Callable[[], Sequence[Attempt]]  # newest first
+    read_tree: Callable[[str], dict[str, bytes]]  # root tree id -> the same
+    attempts: Callable[[], Iterator[Attempt]]  # newest first
     find_repeat: FindRepeat
     knowledge: Mapping[str, bytes]  # Markdown of the task and of the user, by name
     progress: Callable[[str], None]

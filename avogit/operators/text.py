@@ -7,7 +7,7 @@ templates and what people see on a terminal to `report`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from avogit.records import Attempt, Candidate, Lineage, Status, Verdict
 
@@ -45,7 +45,7 @@ def _log_line(candidate: Candidate) -> str:
     )
 
 
-def failure_lines(lineage: Lineage, attempts: Sequence[Attempt]) -> list[str]:
+def failure_lines(lineage: Lineage, attempts: Iterable[Attempt]) -> list[str]:
     """A line for all that came to nothing, newest first: candidates, and steps without one."""
     lines = [(a.time_s, _attempt_line(a)) for a in attempts]
     lines += [(c.time_s, _failure_line(c)) for c in lineage.candidates.values() if _failed(c)]

@@ -6,20 +6,30 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from avogit.commands.transcript import Told, told
+
 _LIMIT = 200_000  # characters of one transcript
 
 
 def turns(name: str, data: bytes) -> list[tuple[str, str]]:
     """(who, text) of every turn, cut where there is too much of it."""
-    text = data.decode("utf-8", "replace")
-    try:
-        found = json.loads(text) if name.endswith(".json") else None
-    except ValueError:
-        found = None
-    messages = found.get("messages") if isinstance(found, dict) else found
-    if not isinstance(messages, list):
-        return list(_cut([("output", text)]))
-    return list(_cut([turn for message in messages for turn in _turns(message)]))
+    return list(_cut(_spoken(told(name, data))))
+
+
+def transcript_text(result: Told) -> str:
+    """The whole of it for a terminal, which must not obey what a model or a program said."""
+    found = _spoken(result)
+    return "\n\n".join(_printable(f"--- {who}\n{text.rstrip()}") for who, text in found)
+
+
+def _spoken(result: Told) -> list[tuple[str, str]]:
+    if isinstance(result.said, str):
+        return [("output", result.said)]
+    return [turn for message in result.said for turn in _turns(message)]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 def _turns(message: Any) -> Iterator[tuple[str, str]]:

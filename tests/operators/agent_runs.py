@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,3 +75,10 @@ def run(
 def results(server: ScriptedOpenAI) -> list[str]:
     """The tool results that the last request carried."""
     return [m["content"] for m in server.requests[-1]["messages"] if m["role"] == "tool"]
+
+
+def transcript(found: Proposal | NoProposal) -> list[dict[str, Any]]:
+    """All that was said, as it is kept."""
+    kept = json.loads(gzip.decompress(found.attachments["transcript.json.gz"]))
+    assert isinstance(kept, list)
+    return kept

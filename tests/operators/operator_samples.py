@@ -69,6 +69,7 @@ class History:
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    trees: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def add(
         self,
@@ -126,6 +127,11 @@ class History:
             if failed and same and candidate.parents == (parent,):
                 return candidate
         return None
+
+    def tree(self, tree: str) -> dict[str, bytes]:
+        if tree in self.trees:
+            return self.trees[tree]
+        return next(self.files[c.oid] for c in self.candidates.values() if c.tree == tree)
 
     def read(self, oid: str) -> dict[str, bytes]:
         self.reads.append(oid)
@@ -187,7 +193,8 @@ def sample_context(
         read_files=history.read,
         build=build or (lambda files: ""),
         read_record=history.record,
-        attempts=lambda: tuple(history.attempts),
+        read_tree=history.tree,
+        attempts=lambda: iter(history.attempts),
         find_repeat=history.repeat,
         knowledge=task.knowledge(),
         progress=progress,

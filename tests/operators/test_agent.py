@@ -23,6 +23,7 @@ from agent_runs import (
     results,
     run,
     serving,
+    transcript,
 )
 from operator_samples import KERNEL, seeded
 from scripted_openai import (
@@ -108,7 +109,7 @@ def test_giving_up_is_an_outcome_with_its_cost(tmp_path: Path, serve) -> None:
     assert isinstance(found, NoProposal)
     assert (found.outcome, found.detail) == ("gave-up", "all tried")
     assert found.usage == Usage("scripted", 7, 3)
-    assert "transcript.json" in found.attachments
+    assert transcript(found)
 
 
 def test_going_back_to_an_earlier_candidate(tmp_path: Path, serve) -> None:
@@ -292,7 +293,7 @@ def test_long_results_are_cut_and_say_so(tmp_path: Path, serve) -> None:
         ([refused(401)], "auth-refused", "set OPENAI_API_KEY"),
         ([refused(403)], "auth-refused", "set OPENAI_API_KEY"),
         ([refused(404, "no such model")], "request-refused", "no such model"),
-        ([refused(400, "tools are not supported")], "request-refused", "not supported"),
+        ([refused(400, "tools are not supported")], "no-tools", "calls no tools here"),
         ([failing()] * 9, "server-error", "500"),
         ([hang()] * 9, "timeout", "no answer"),
         ([cut_off()] * 3, "bad-reply", "length limit"),
@@ -300,11 +301,11 @@ def test_long_results_are_cut_and_say_so(tmp_path: Path, serve) -> None:
         ([raw("<html>", content_type="text/html")] * 3, "bad-reply", "not JSON"),
         ([raw('{"choices": [')] * 3, "bad-reply", "not JSON"),
         ([raw('{"choices": null}')] * 3, "bad-reply", "no choices"),
-        ([raw('{"choices": [{"message": null}]}')] * 5, "bad-reply", "support"),
+        ([raw('{"choices": [{"message": null}]}')] * 5, "no-tools", "calls no tools here"),
         ([bad_call("read_file", '{"path": ')] * 5, "bad-reply", "not valid JSON"),
         ([bad_call("read_file", '["kernel.cpp"]')] * 5, "bad-reply", "JSON object"),
         ([call("run_program", command="ls")] * 5, "bad-reply", "no tool 'run_program'"),
-        ([say("I would use bigger blocks.")] * 5, "bad-reply", "support"),
+        ([say("I would use bigger blocks.")] * 5, "no-tools", "--operator command"),
     ],
 )
 def test_every_bad_end_has_a_name(tmp_path: Path, serve, script, outcome: str, said: str) -> None:
@@ -314,7 +315,7 @@ def test_every_bad_end_has_a_name(tmp_path: Path, serve, script, outcome: str, s
     assert found.outcome == outcome
     assert said in found.detail
     assert "\n" not in found.detail
-    assert json.loads(found.attachments["transcript.json"])
+    assert transcript(found)
 
 
 def test_an_endpoint_that_nobody_serves(tmp_path: Path, monkeypatch) -> None:
@@ -360,7 +361,7 @@ def test_tokens_count_even_where_a_reply_cannot_be_used(tmp_path: Path, serve) -
     unusable = raw('{"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 5}}')
     script = [unusable, cut_off(), call("give_up", reason="no")]
     found, _, _ = run(tmp_path, serve, script)
-    assert found.usage == Usage("scripted", 11 + 100 + 100, 5 + 4096 + 10)
+    assert found.usage == Usage("scripted", 11 + 100 + 100, 5 + 4096 + 10, 0)
 
 
 def test_turns_used_up(tmp_path: Path, serve) -> None:
@@ -469,8 +470,10 @@ def test_planted_keys_are_in_nothing_that_is_kept(tmp_path: Path, serve, monkeyp
     assert "a plain value" in kept
     assert "[redacted OPENAI_API_KEY]" in found.subject
     assert "[redacted DATABASE_PASSWORD]" in found.body
-    transcript = json.loads(found.attachments["transcript.json"])
-    assert transcript[2]["content"] == "[redacted OPENAI_API_KEY] and [redacted DATABASE_PASSWORD]"
+    assert (
+        transcript(found)[2]["content"]
+        == "[redacted OPENAI_API_KEY] and [redacted DATABASE_PASSWORD]"
+    )
 
 
 def test_a_key_that_the_server_echoes_is_not_kept(tmp_path: Path, serve) -> None:

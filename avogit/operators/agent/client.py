@@ -6,7 +6,8 @@ answer the model to `loop`, and reading its answer to `replies`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -16,11 +17,22 @@ import openai
 
 from avogit import config
 from avogit.errors import AvogitError
-from avogit.operators.agent.replies import Reply, parse_reply
+from avogit.operators.agent.replies import Reply
+from avogit.operators.agent.stream import CUT_SHORT, Incoming
 from avogit.operators.text import one_line
 from avogit.records import Usage
 
 Message = dict[str, Any]  # one entry of the API's `messages`
+
+# How a reply is asked for, best first: some proxies cannot stream, or know no options of it.
+_FORMS: tuple[dict[str, Any], ...] = (
+    {"stream": True, "stream_options": {"include_usage": True}},
+    {"stream": True},
+    {},
+)
+_BROKEN = ("RemoteProtocolError", "ReadError", "DecodingError")  # a reply had begun
+_SLOW = ("ReadTimeout",)
+_SHORTEST_S = 0.01
 
 
 class Stopped(Exception):
@@ -51,6 +63,14 @@ class Endpoint:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def no_tools(model: str) -> str:
+    """What to do about a model that calls no tools."""
+    return (
+        f"{model} calls no tools here: choose a model that can, or have its server parse them "
+        "(vLLM: --enable-auto-tool-choice; llama.cpp: --jinja), or take `--operator command`"
+    )
+
+
 def read_endpoint(settings: config.Agent, environ: Mapping[str, str]) -> Endpoint:
     """The endpoint that config and environment name."""
     model = settings.model or environ.get("AVOGIT_MODEL", "")
@@ -77,6 +97,7 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._form = 0
         self._openai = openai.OpenAI(
             api_key=endpoint.key,
             base_url=endpoint.base_url,
@@ -96,32 +117,60 @@ class Client:
 
     def charge(self, reply: Reply) -> Usage:
         """What was paid for a reply."""
-        return Usage(
-            self._endpoint.model,
-            reply.input_tokens,
-            reply.output_tokens,
-            min(reply.cached_tokens, reply.input_tokens),
-            unreported=0 if reply.reported else 1,
-        )
+        if reply.tokens is None:
+            return Usage(self._endpoint.model, unreported=1)
+        return Usage(self._endpoint.model, *reply.tokens)
 
     def complete(
-        self, messages: Sequence[Message], tools: Sequence[Message], left_s: float
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Message],
+        left_s: float,
+        heard: Callable[[str], None] = lambda text: None,
     ) -> Reply:
-        """The model's next message, in the time left. Raises `Stopped` when there is none."""
+        """The model's next message, in the time left. Raises `Stopped` when there is none.
+
+        `heard` gets the text while it comes, from servers that stream.
+        """
+        body: Any = {"model": self._endpoint.model, "messages": list(messages)}
+        if tools:
+            body["tools"] = list(tools)
+        deadline = time.monotonic() + left_s
+        while True:
+            try:
+                return self._ask({**body, **_FORMS[self._form]}, deadline, heard)
+            except openai.APIStatusError as error:
+                if "stream" not in error.message.lower() or self._form == len(_FORMS) - 1:
+                    raise self._stopped(error) from error
+                self._form += 1  # for good: this server will not learn it during a step
+            except openai.APIError as error:
+                if _is_named(error.__cause__, _BROKEN):
+                    return Reply(broken=CUT_SHORT)
+                raise self._stopped(error) from error
+
+    def _ask(self, body: Any, deadline: float, heard: Callable[[str], None]) -> Reply:
+        left_s = max(deadline - time.monotonic(), _SHORTEST_S)
         timeout_s = min(self._endpoint.timeout_s, left_s)
         # a hanging server is asked again only while the step has time for it
         retries = min(self._endpoint.retries, int(left_s / timeout_s) - 1)
         asking = self._openai.with_options(max_retries=retries, timeout=timeout_s)
-        body: Any = {"messages": list(messages), "tools": list(tools)}
-        try:
-            raw = asking.chat.completions.with_raw_response.create(
-                model=self._endpoint.model, **body
-            )
-        except openai.APIError as error:
-            if _is_cut_off(error):
-                return Reply(broken="the connection closed before the reply was whole")
-            raise self._stopped(error) from error
-        return parse_reply(raw.text)
+        incoming = Incoming(heard)
+        with asking.chat.completions.with_streaming_response.create(**body) as response:
+            try:
+                for line in response.iter_lines():
+                    incoming.take(line)
+                    if time.monotonic() >= deadline:
+                        raise self._too_late()
+            except Exception as error:
+                if _is_named(error, _SLOW):
+                    raise self._too_late() from error
+                if _is_named(error, _BROKEN):
+                    return incoming.reply(cut=True)
+                raise
+        return incoming.reply()
+
+    def _too_late(self) -> Stopped:
+        return Stopped("timeout", f"{self._endpoint.shown} gave no answer in time")
 
     def _stopped(self, error: openai.APIError) -> Stopped:
         where = self._endpoint.shown
@@ -136,17 +185,19 @@ class Client:
                     f"that may use {self._endpoint.model}",
                 )
             case openai.APITimeoutError():
-                return Stopped("timeout", f"{where} gave no answer in time")
+                return self._too_late()
             case openai.APIConnectionError():
                 return Stopped("unreachable", f"cannot reach {where}: {_cause(error)}")
             case openai.InternalServerError():
                 return Stopped("server-error", f"{where} failed ({error.status_code}): {said}")
+        if isinstance(error, openai.APIStatusError) and "tool" in said.lower():
+            return Stopped("no-tools", f"{no_tools(self._endpoint.model)}; {where} said: {said}")
         return Stopped("request-refused", f"{where} refused the request: {said}")
 
 
-def _is_cut_off(error: openai.APIError) -> bool:
-    """Whether a reply had begun. By name: the HTTP library below openai has changed before."""
-    return type(error.__cause__).__name__ in ("RemoteProtocolError", "ReadError", "DecodingError")
+def _is_named(error: BaseException | None, names: Collection[str]) -> bool:
+    """Which error of the HTTP library below openai it is. By name: that library has changed."""
+    return type(error).__name__ in names
 
 
 def _cause(error: openai.APIError) -> str:

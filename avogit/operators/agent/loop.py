@@ -8,31 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from avogit.config import Agent as Limits
-from avogit.operators.agent.client import Client, Message, Stopped
+from avogit.operators.agent.client import Client, Message, Stopped, no_tools
+from avogit.operators.agent.memory import Conversation, compact
 from avogit.operators.agent.replies import Reply, ToolCall
 from avogit.operators.agent.session import Refused, Session
 from avogit.operators.agent.tools import GaveUp, Malformed, Submitted, call_tool, tool_list
 from avogit.operators.text import one_line
 
 CUT_OFF_LIMIT = 3  # replies in a row that could not be used
+LIVE_CHARACTERS = 90
 MISTAKE_LIMIT = 5  # replies in a row whose every tool call was malformed, or that called none
 
 Ending = Submitted | GaveUp
-
-
-@dataclass(slots=True)
-class Conversation:
-    """Messages so far and what they cost. Kept whole, whatever ends it."""
-
-    messages: list[Message]
-    input_tokens: int = 0
-    output_tokens: int = 0
-    unusable: int = 0  # in a row
-    mistaken: int = 0  # in a row
 
 
 def converse(
@@ -49,18 +39,33 @@ def converse(
     for turn in range(1, limits.max_turns + 1):
         if used_up := meter.reached():
             raise Stopped("budget", used_up)
-        reply = _ask(client, conversation.messages, tools, deadline)
-        conversation.input_tokens += reply.input_tokens
-        conversation.output_tokens += reply.output_tokens
+        numbered = _numbered(progress, turn)
+        compact(session, client, conversation, max(0.0, deadline - time.monotonic()))
+        reply = _ask(client, conversation.messages, tools, deadline, Live(numbered))
         meter.charge(client.charge(reply))
-        ending = _answer(session, conversation, reply, tools, _numbered(progress, turn))
+        ending = _answer(session, conversation, reply, tools, numbered)
         if ending is not None:
             return ending
     raise Stopped("budget", f"all {limits.max_turns} turns are used up")
 
 
+class Live:
+    """Shows the end of what the model is saying while it says it."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self._progress, self._text = progress, ""
+
+    def __call__(self, text: str) -> None:
+        self._text = (self._text + text)[-LIVE_CHARACTERS:]
+        self._progress(" ".join(self._text.split()))
+
+
 def _ask(
-    client: Client, messages: list[Message], tools: list[dict[str, Any]], deadline: float
+    client: Client,
+    messages: list[Message],
+    tools: list[dict[str, Any]],
+    deadline: float,
+    heard: Callable[[str], None],
 ) -> Reply:
     """The next reply, if the step's time allows one."""
     left_s = deadline - time.monotonic()
@@ -68,7 +73,7 @@ def _ask(
     if left_s <= 0:
         raise used_up
     try:
-        return client.complete(messages, tools, left_s)
+        return client.complete(messages, tools, left_s, heard)
     except Stopped as stopped:
         if stopped.outcome == "timeout" and time.monotonic() >= deadline:
             raise used_up from stopped
@@ -87,7 +92,7 @@ def _answer(
     progress: Callable[[str], None],
 ) -> Ending | None:
     """Put the reply and what it led to into the conversation."""
-    conversation.messages.append(_as_message(reply))
+    conversation.heard(reply, _as_message(reply))
     if reply.broken:
         _nudge(session, conversation, reply.broken)
         conversation.unusable += 1
@@ -97,8 +102,9 @@ def _answer(
     conversation.unusable = 0
     if not reply.calls:
         _nudge(session, conversation, "no-tool-call")
-        _mistake(conversation, "the model calls no tools: does it support them?")
+        _mistake(conversation, "an answer without a tool call")
         return None
+    conversation.called = True
     return _run_calls(session, conversation, reply.calls, tools, progress)
 
 
@@ -121,7 +127,7 @@ def _run_calls(
                 complaints.append(str(refusal))
         if not isinstance(result, str):
             return result
-        conversation.messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
+        conversation.add({"role": "tool", "tool_call_id": call.id, "content": result})
     if len(complaints) == len(calls):
         _mistake(conversation, complaints[-1])
     else:
@@ -131,13 +137,15 @@ def _run_calls(
 
 def _mistake(conversation: Conversation, what: str) -> None:
     conversation.mistaken += 1
+    if conversation.mistaken >= MISTAKE_LIMIT and not conversation.called:
+        raise Stopped("no-tools", no_tools("the model"))
     if conversation.mistaken >= MISTAKE_LIMIT:
         raise Stopped("bad-reply", f"{MISTAKE_LIMIT} in a row: {one_line(what)}")
 
 
 def _nudge(session: Session, conversation: Conversation, reason: str) -> None:
     text = session.context.render("agent/nudge.md.j2", reason=reason).strip()
-    conversation.messages.append({"role": "user", "content": text})
+    conversation.add({"role": "user", "content": text})
 
 
 def _as_message(reply: Reply) -> Message:

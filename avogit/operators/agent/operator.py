@@ -6,14 +6,15 @@ conversation between them to `loop`.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 
 from avogit.calibration import calibration_text
 from avogit.operators import Context, NoProposal
-from avogit.operators.agent.client import Client, Stopped, read_endpoint
-from avogit.operators.agent.loop import Conversation, converse
+from avogit.operators.agent.carry import Carried, unfinished_work
+from avogit.operators.agent.client import Client, Message, Stopped, read_endpoint
+from avogit.operators.agent.loop import converse
+from avogit.operators.agent.memory import TRANSCRIPT, Conversation, summary
 from avogit.operators.agent.session import Draft, Session
 from avogit.operators.agent.tools import GaveUp, Submitted
 from avogit.operators.agent.tools.files import list_files
@@ -29,12 +30,14 @@ def vary(context: Context) -> Proposal | NoProposal:
     endpoint = read_endpoint(context.config.agent, os.environ)
     redaction = Redaction(os.environ, OPENAI_API_KEY=endpoint.key)
     session = Session(context, redaction)
-    conversation = Conversation(_first_messages(session))
+    carried = unfinished_work(context)
+    if carried is not None:
+        session.carry(carried.files, carried.summary)
+    conversation = Conversation(_first_messages(session, carried))
     with Client(endpoint) as client:
         ending = _converse(session, client, conversation)
-    usage = Usage(endpoint.model, conversation.input_tokens, conversation.output_tokens)
-    transcript = json.dumps(redaction.data(conversation.messages), indent=1, ensure_ascii=False)
-    attachments = {"transcript.json": transcript.encode("utf-8", "backslashreplace")}
+    usage = context.meter.usage or Usage(endpoint.model)
+    attachments = {TRANSCRIPT: conversation.transcript(redaction)}
     found = _outcome(session, ending)
     if isinstance(found, NoProposal):
         return _attempt(session, found, usage, attachments)
@@ -50,7 +53,7 @@ def _converse(session: Session, client: Client, conversation: Conversation) -> E
         return stopped
 
 
-def _first_messages(session: Session) -> list[dict[str, str]]:
+def _first_messages(session: Session, carried: Carried | None) -> list[Message]:
     context = session.context
     limits = context.config.agent
     system = context.render(
@@ -70,6 +73,7 @@ def _first_messages(session: Session) -> list[dict[str, str]]:
         newest_lines=log_lines(newest(context.lineage, 8)),
         best_lines=log_lines(best(context.lineage, 5)),
         assignment=context.assignment,
+        carried=carried,
     )
     return [{"role": "system", "content": system}, {"role": "user", "content": task}]
 
@@ -100,6 +104,7 @@ def _attempt(
         parent=session.parent.oid,
         plan=session.plan,
         files=session.unfinished(),
+        summary=session.redaction.text(summary(session)),
     )
 
 

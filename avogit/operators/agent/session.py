@@ -78,6 +78,7 @@ class Session:
         self.parent = context.parent
         self.parent_files = dict(context.parent_files)
         self.plan: Plan | None = None
+        self.words = ""  # the model's own summary of what went before
         self.drafts: list[Draft] = []
         self._fill(self.parent_files)
 
@@ -156,6 +157,11 @@ class Session:
             what = "is ambiguous" if found else "is no candidate of this lineage"
             raise Refused(f"revision {revision!r} {what}; tool `lineage_log` lists them")
         return found[0]
+
+    def carry(self, files: Mapping[str, bytes], words: str) -> None:
+        """Go on with what an earlier step from this parent left."""
+        self.words = words
+        self._fill(files)
 
     def restart_from(self, revision: str) -> Candidate:
         """Go on from a revision; the new parent is it, or where it left its line."""

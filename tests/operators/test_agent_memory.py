@@ -1,0 +1,194 @@
+"""What the agent remembers: summaries in mid-step, and what a failed step hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent_runs import (
+    BREAK,
+    FASTER,
+    GIVE_UP,
+    KEY,
+    PLAN,
+    QUICK,
+    SUBMIT,
+    results,
+    run,
+    serving,
+    transcript,
+)
+from operator_samples import FOLDER, KERNEL, History, seeded
+from scripted_openai import Reply, Script, call, failing, refused, say
+
+from avogit.operators import NoProposal
+from avogit.records import Attempt, Proposal, Status, Usage, Verdict
+
+SMALL = replace(QUICK, context_tokens=50)
+EVALUATE = call("evaluate", subject="halve the passes")
+HALVED = KERNEL.replace(b"PASSES = 8", b"PASSES = 4")
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], Any]:
+    return serving(monkeypatch)
+
+
+def with_summaries(replies: list[Reply], answer: Reply) -> Callable[[dict[str, Any]], Reply]:
+    """A model that follows a script, and answers `answer` where it is asked to sum up."""
+    rest = iter(replies)
+
+    def script(body: dict[str, Any]) -> Reply:
+        return next(rest) if "tools" in body else answer
+
+    return script
+
+
+STORY = [PLAN, FASTER, EVALUATE, call("list_files"), SUBMIT]
+
+
+def test_a_long_conversation_goes_on_from_a_summary_that_keeps_the_plan(
+    tmp_path: Path, serve
+) -> None:
+    words = say("Unrolling spilled; next I would try blocks of 8.", tokens=(40, 9))
+    found, server, _ = run(tmp_path, serve, with_summaries(STORY, words), SMALL)
+    assert isinstance(found, Proposal)
+    assert found.files == {"kernel.cpp": HALVED}
+    assert found.plan is not None
+    assert found.plan.hypothesis == "fewer passes"
+    opening, _, summary, *rest = server.requests[-1]["messages"]
+    assert opening["role"] == "system"
+    assert (
+        "Plan: fewer passes (algorithm, expected +50 %, easy, confidence 0.6)" in summary["content"]
+    )
+    assert "draft-1: halve the passes: PASSED, 2.0000 against its parent" in summary["content"]
+    assert "+constexpr int PASSES = 4;" in summary["content"]
+    assert "Unrolling spilled" in summary["content"]
+    assert len(rest) == 2
+    asked = next(r for r in server.requests if "tools" not in r)
+    assert "plan {" in asked["messages"][1]["content"]
+    assert found.usage == Usage("scripted", 5 * 100 + 40, 5 * 10 + 9)
+    said = [message["role"] for message in transcript(found)]
+    assert said == ["system", "user", *["assistant", "tool"] * 3, "user", *["assistant", "tool"],
+                    "assistant"]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", [say(""), refused(400, "too long"), failing(500)])
+def test_without_the_models_words_the_facts_remain(tmp_path: Path, serve, answer: Reply) -> None:
+    found, server, _ = run(tmp_path, serve, with_summaries(STORY, answer), SMALL)
+    assert isinstance(found, Proposal)
+    summary = server.requests[-1]["messages"][2]["content"]
+    assert "Plan: fewer passes" in summary
+    assert "draft-1: halve the passes: PASSED" in summary
+
+
+def test_a_failed_step_hands_on_its_workspace_and_its_notes(tmp_path: Path, serve) -> None:
+    history = seeded()
+    one, two = tmp_path / "1", tmp_path / "2"
+    one.mkdir()
+    two.mkdir()
+    script = [PLAN, BREAK, EVALUATE, refused(401)]
+    found, _, _ = run(one, serve, script, history=history)
+    assert isinstance(found, NoProposal)
+    assert found.files == {"kernel.cpp": HALVED.replace(b"PASSES = 4;", b"PASSES = 4")}
+    assert "draft-1: halve the passes: COMPILE_ERROR g++; dead end" in found.summary
+    keep(history, found)
+    repair = call("edit_file", path="kernel.cpp", old="PASSES = 4", new="PASSES = 4;")
+    again, server, _ = run(two, serve, [SUBMIT, PLAN, repair, SUBMIT], history=history)
+    task = server.requests[0]["messages"][1]["content"]
+    assert "ended with auth-refused" in task
+    assert "Plan: fewer passes" in task
+    assert "state a plan first" in results(server)[0]
+    assert isinstance(again, Proposal)
+    assert again.files == {"kernel.cpp": HALVED}
+
+
+def keep(history: History, found: NoProposal, time_s: int = 50) -> None:
+    """As a step records it."""
+    tree = f"{len(history.attempts):040x}"
+    history.trees[tree] = {**FOLDER, **found.files}
+    history.attempts.insert(
+        0,
+        Attempt(
+            f"sha256:{tree}", time_s, "agent", found.parent, found.outcome, found.detail,
+            found.plan, tree if found.files else "", found.summary,
+        ),
+    )  # fmt: skip
+
+
+def left(outcome: str) -> History:
+    history = seeded()
+    parent = history.lineage().seed().oid
+    keep(history, NoProposal(outcome, "d", parent=parent, files={"kernel.cpp": HALVED}))
+    return history
+
+
+@pytest.mark.parametrize(
+    ("change", "carried"),
+    [
+        (lambda history: None, True),
+        (lambda history: keep(history, NoProposal("timeout", "", parent=parent_of(history))), True),
+        (
+            lambda history: keep(history, NoProposal("gave-up", "", parent=parent_of(history))),
+            False,
+        ),
+        (lambda history: child(history, Verdict.PASSED), False),
+        (lambda history: child(history, Verdict.INCORRECT_NUMERICAL), True),
+        (lambda history: child(history, Verdict.REWARD_HACK), False),
+    ],
+    ids=["left", "dead-endpoint-after", "gave-up-after", "slower", "wrong", "hack"],
+)
+def test_only_unfinished_work_is_carried(
+    tmp_path: Path, serve, change: Callable[[History], None], carried: bool
+) -> None:
+    history = left("budget")
+    change(history)
+    _, server, _ = run(tmp_path, serve, [GIVE_UP], history=history)
+    assert ("left unfinished" in server.requests[0]["messages"][1]["content"]) is carried
+
+
+def parent_of(history: History) -> str:
+    return history.lineage().seed().oid
+
+
+def child(history: History, verdict: Verdict) -> None:
+    made = history.add(HALVED, 0.9 if verdict is Verdict.PASSED else None, Status.REJECTED,
+                       parent=parent_of(history), verdict=verdict)  # fmt: skip
+    history.candidates[made.oid] = replace(made, operator="agent", time_s=99)
+
+
+def test_the_agent_may_start_anew_and_the_user_may_switch_carrying_off(
+    tmp_path: Path, serve
+) -> None:
+    one, two = tmp_path / "1", tmp_path / "2"
+    one.mkdir()
+    two.mkdir()
+    anew = [call("restart_from", revision="parent"), call("read_file", path="kernel.cpp"), GIVE_UP]
+    _, server, _ = run(one, serve, anew, history=left("budget"))
+    assert "PASSES = 8" in results(server)[1]
+    off = replace(QUICK, carry=False)
+    _, server, _ = run(two, serve, anew[1:], off, left("budget"))
+    assert "PASSES = 8" in results(server)[0]
+
+
+def test_no_secret_is_kept_in_plan_summary_or_what_tools_said(tmp_path: Path, serve) -> None:
+    history = seeded(KERNEL + f"// {KEY}\n".encode())
+    planted = {"hypothesis": f"use {KEY}", "kind": "other", "expected_gain_pct": 1,
+               "difficulty": "easy", "confidence": 1}  # fmt: skip
+    script = [
+        call("read_file", path="kernel.cpp"),
+        call("plan", **planted),
+        FASTER,
+        call("evaluate", subject=f"with {KEY}"),
+        call("edit_file", path="kernel.cpp", old=KEY, new=f"{KEY}{KEY}"),
+        refused(400, f"no {KEY}"),
+    ]
+    found, _, _ = run(tmp_path, serve, script, replace(QUICK, max_evaluations=0), history)
+    assert isinstance(found, NoProposal)
+    told = str(transcript(found))
+    assert "[redacted OPENAI_API_KEY]" in told
+    for kept in (told, found.summary, found.detail, repr(found.plan)):
+        assert KEY not in kept
