@@ -90,7 +90,7 @@ function paint() {
 function rowElement(row, place) {
   const made = element("div", {
     class: `row ${entered(row) ? "in" : "out"}`, role: "option", id: `row-${row}`,
-    "aria-selected": row === chosen, "aria-label": spoken(row),
+    "aria-selected": row === chosen,
     "aria-posinset": place + 1, "aria-setsize": listed.length,
   }, scoreCell(row), gainCell(row), whatCell(row));
   made.style.top = `${place * ROW}px`;
@@ -118,9 +118,11 @@ function whatCell(row) {
     element("span", { class: `dot ${above} ${below}` }, element("i", { class: rows.standing[row] })),
     element("span", { class: "subject", title: rows.subject[row] }, rows.subject[row]),
   );
-  if (["live", "champion", "pruned"].includes(rows.standing[row])) {
-    cell.append(element("span", { class: `tag ${rows.standing[row]}` }, rows.standing[row]));
-  }
+  const tagged = ["live", "champion", "pruned"].includes(rows.standing[row]);
+  cell.append(
+    element("span", { class: tagged ? `tag ${rows.standing[row]}` : "unseen" }, rows.standing[row]),
+    element("span", { class: "unseen" }, short(rows.oid[row])),
+  );
   return cell;
 }
 
@@ -129,12 +131,6 @@ function guideCells(row) {
   const cells = [...guides.slice(-DEEPEST)].map((kind) => element("span", { class: `guide ${kind}` }));
   if (guides.length > DEEPEST) cells.unshift(element("span", { class: "more" }, `+${guides.length - DEEPEST} `));
   return cells;
-}
-
-function spoken(row) {
-  const score = rows.score[row] ? `${times(rows.score[row][0])}` : verdictWords(row);
-  const gain = rows.gain[row] ? `, ${percent(rows.gain[row][0])} against its parent` : "";
-  return `${rows.subject[row]}: ${score}${gain}, ${rows.standing[row]}, ${short(rows.oid[row])}`;
 }
 
 // A step scrolls as far as it must; a jump ends in the middle, with what is around it.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from avogit import store
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lineage.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -67,14 +71,35 @@ def lived_in(
 
 
 def _lived_in(root: Path, avogit: Callable[..., Any]) -> Evolved:
-    desk = root.parent / "desk"
-    assert avogit(root, "checkout", "best", str(desk)).returncode == 0
-    (desk / "kernel.cpp").write_text("no C++ at all\n")
-    said = ("-m", "write no C++", "--why", "To see it fail.", "--expect", "4")
-    assert avogit(root, "submit", str(desk), *said).returncode == 0
+    _submit(root, avogit, "write no C++", lambda _: "no C++ at all\n")
+    for number in range(4):  # where the machine was too busy to see `tune`'s gain
+        if "seed" not in json.loads(avogit(root, "best", "--json").stdout)["incumbent"]["operator"]:
+            break
+        one_pass = functools.partial(_with_one_pass, number)
+        _submit(root, avogit, "one pass", one_pass)
     candidates = json.loads(avogit(root, "log", "--json").stdout)
-    best = json.loads(avogit(root, "best", "--json").stdout)["incumbent"]
+    found = json.loads(avogit(root, "best", "--json").stdout)
+    best = found["incumbent"]
+    if not found["champions"]:  # too busy to confirm one, either
+        repo, record = store.open_repository(root), best["trailers"]["Avo-Evaluation"]
+        store.tag_champion(repo, best["population"], best["oid"], "Champion: by hand", record)
     return Evolved(root, candidates, best)
+
+
+def _with_one_pass(number: int, text: str) -> str:
+    return f"// try {number}\n{text.replace('PASSES = 8', 'PASSES = 1')}"
+
+
+def _submit(
+    root: Path, avogit: Callable[..., Any], subject: str, edit: Callable[[str], str]
+) -> None:
+    desk = root.parent / "desk"
+    shutil.rmtree(desk, ignore_errors=True)
+    assert avogit(root, "checkout", "best", str(desk)).returncode == 0
+    kernel = desk / "kernel.cpp"
+    kernel.write_text(edit(kernel.read_text()))
+    said = ("-m", subject, "--why", "To see what comes of it.", "--expect", "4")
+    assert avogit(root, "submit", str(desk), *said).returncode == 0
 
 
 @pytest.fixture
@@ -152,10 +177,10 @@ def test_what_was_tried(there: Evolved) -> None:
 
 
 def test_who_made_what(there: Evolved) -> None:
-    counted = [line.split() for line in ask(there.at, 14).splitlines()]
-    assert sum(int(count) for count, *_ in counted) == len(there.candidates)
-    assert ["1", "manual", "rejected"] in counted
-    assert ["1", "seed", "seed"] in counted
+    counted = [tuple(line.split()) for line in ask(there.at, 14).splitlines()]
+    made = Counter((c["operator"], c["status"]) for c in there.candidates)
+    assert made["manual", "rejected"] > 0
+    assert set(counted) == {(str(n), *who) for who, n in made.items()}
 
 
 def test_what_the_refs_say(there: Evolved) -> None:

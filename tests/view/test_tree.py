@@ -16,16 +16,16 @@ from store_helpers import FOLDER, POPULATION, make_entry, passed
 from view_helpers import Family
 
 from avogit import store
+from avogit.commands.tree import Wanted, tree
 from avogit.genealogy import guides, nodes
 from avogit.records import Candidate, Lineage, Status, Verdict
 from avogit.report.terminal import clipped
 
 
-def shown(family: Family, text: str) -> list[str]:
+def shown(family: Family, wanted: Wanted) -> list[str]:
     """The members that a tree shows, from top to bottom."""
-    names = {candidate.oid[:10]: name for name, candidate in family.members.items()}
-    ids = re.findall(r"^([0-9a-f]{10}) ", text, re.MULTILINE)
-    return [names[oid] for oid in ids]
+    names = {candidate.oid: name for name, candidate in family.members.items()}
+    return [names[node.candidate.oid] for node in tree(family.at, None, wanted).nodes]
 
 
 def test_a_line_stays_straight_and_what_ended_branches_off(family: Family, avogit) -> None:
@@ -39,8 +39,8 @@ def test_a_line_stays_straight_and_what_ended_branches_off(family: Family, avogi
         "pruned ├─● try other",
         "accepted ● try first",
         "rejected ├─× try rejected",
-        "rejected ├─× try broken",
         "accepted ● try second",
+        "rejected ├─× try broken",
         "live ● try best",
     ]
 
@@ -52,23 +52,37 @@ def test_numbers_stand_in_columns(family: Family, avogit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "wanted"),
+    ("wanted", "members"),
     [
-        (("--status", "rejected"), "rejected broken"),
-        (("--status", "live", "--status", "pruned"), "other best"),
-        (("--line", "best"), "seed first second best"),
-        (("--min-score", "1.15"), "other best"),
-        (("--operator", "agent"), ""),
-        (("--limit", "1"), "best"),
-        (("--since", "2001-01-01"), "seed other first rejected broken second best"),
-        (("--since", "2038-01-01"), ""),
+        (Wanted(), "seed other first rejected second broken best"),
+        (Wanted(statuses=("rejected",)), "rejected broken"),
+        (Wanted(statuses=("live", "pruned")), "other best"),
+        (Wanted(line="best"), "seed first second best"),
+        (Wanted(min_score=1.15), "other best"),
+        (Wanted(operator="tune", min_score=1.4), "best"),
+        (Wanted(operator="agent"), ""),
+        (Wanted(since="2038-01-01"), ""),
+        (Wanted(since="2 days ago", line="seed"), "seed"),
     ],
 )
-def test_filters(family: Family, avogit, options: tuple[str, ...], wanted: str) -> None:
-    done = avogit(family.at, "tree", *options)
+def test_filters(family: Family, wanted: Wanted, members: str) -> None:
+    assert shown(family, wanted) == members.split()
+
+
+def test_every_filter_is_an_option(family: Family, avogit) -> None:
+    options = "--status accepted --line best --operator tune --min-score 1.1 --since 2001-01-01"
+    done = avogit(family.at, "tree", *options.split())
     assert (done.returncode, done.stderr) == (0, "")
-    assert shown(family, done.stdout) == wanted.split()
-    assert ("no candidate is like that" in done.stdout) == (not wanted)
+    assert re.findall(r"● (.*)$", done.stdout, re.MULTILINE) == ["try second", "try best"]
+    nothing = avogit(family.at, "tree", "--operator", "agent").stdout
+    assert "0 of 7 candidates" in nothing
+    assert "no candidate is like that" in nothing
+
+
+def test_the_limit_keeps_the_newest(family: Family, avogit) -> None:
+    newest = [c["oid"] for c in json.loads(avogit(family.at, "log", "--json").stdout)][-3:]
+    drawn = json.loads(avogit(family.at, "tree", "-n", "3", "--json").stdout)["nodes"]
+    assert sorted(node["candidate"]["oid"] for node in drawn) == sorted(newest)
 
 
 def test_what_is_left_hangs_under_its_nearest_shown_ancestor(family: Family, avogit) -> None:

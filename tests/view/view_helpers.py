@@ -40,16 +40,20 @@ class Family:
 
 
 def make_family(at: Path) -> Family:
-    """seed -> first -> (rejected, broken, second -> best), seed -> other, which was pruned."""
+    """seed -> (other, first -> (rejected, second -> (broken, best))); other was pruned.
+
+    No two candidates that could change places have the same generation: within a second, that
+    is what orders them.
+    """
     git = make_repository(at)
     repo = store.open_repository(at)
     found: dict[str, Candidate] = {}
     plan: list[tuple[str, str, Status, float]] = [
         ("first", "seed", Status.ACCEPTED, 1.05),
         ("rejected", "first", Status.REJECTED, 0.9),
-        ("broken", "first", Status.REJECTED, 0),
         ("other", "seed", Status.ACCEPTED, 1.2),
         ("second", "first", Status.ACCEPTED, 1.1),
+        ("broken", "second", Status.REJECTED, 0),
         ("best", "second", Status.ACCEPTED, 1.4),
     ]
     with store.writer(repo, POPULATION) as writer:
