@@ -35,6 +35,10 @@ def test_commands_and_options_exist(page: Path) -> None:
             name = name.split()[-1]
             command = cli.commands.get(name)
             assert command is not None, f"{page_id(page)} names `avogit {name}`"
+            if isinstance(command, click.Group):
+                word = rest.split()[0] if rest.split() else ""
+                assert word in ("", *command.commands), f"{page_id(page)}: avogit {name} {word}"
+                command = command.commands.get(word, command)
             known = {"--help"}
             for parameter in command.params:
                 if isinstance(parameter, click.Option):

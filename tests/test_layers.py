@@ -28,7 +28,17 @@ DOORS = {
 # Higher may import lower, never the other way round.
 LAYERS = (
     ("errors", "records"),
-    ("bundle", "devices", "resources", "statistics", "processes", "config", "task", "door"),
+    (
+        "bundle",
+        "devices",
+        "processor",
+        "resources",
+        "statistics",
+        "processes",
+        "config",
+        "task",
+        "door",
+    ),
     ("workspace", "sandbox", "budget"),
     ("selection", "acceptance", "store", "genealogy", "trajectory"),
     ("calibration", "ledger"),

@@ -20,8 +20,8 @@ from conftest import AVOGIT
 from crowd import all_at_once, faults
 from test_kill import alive, descendants
 
+from avogit.bench.device import device_lock
 from avogit.bench.protocol import decode, encode
-from avogit.evaluation.device import device_lock
 from avogit.records import Candidate, Evaluation, Ratio, Status, Verdict, WorkloadTiming
 from avogit.step import StepResult
 from avogit.workers.frames import Grown

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from avogit.build import Artefact, BuildFailure, BuildOrder
 from avogit.build.artefacts import Recipe, obtain
 from avogit.build.confined import Workshop, own_folder
 from avogit.errors import AvogitError
+from avogit.processor import processor_features
 
 COMPILERS = ("g++", "c++", "clang++")
 _FIXED_FLAGS = ("-shared", "-fPIC", "-Wl,-z,now", "-Wl,--no-undefined")
@@ -41,7 +41,7 @@ def build(order: BuildOrder, store: Path, *, bubblewrap: bool = True) -> Artefac
     compiler = find_compiler(os.environ.get("CXX", ""), os.environ.get("PATH", os.defpath))
     recipe = Recipe(
         output=_OUTPUT,
-        identity=(compiler.version, *compiler.command, _processor(), *_FIXED_FLAGS),
+        identity=(compiler.version, *compiler.command, processor_features(), *_FIXED_FLAGS),
         compiler=compiler.version,
         library_dirs=compiler.library_dirs,
         make=lambda scratch: _compile(order, compiler, scratch, bubblewrap),
@@ -88,16 +88,6 @@ def _ask(command: tuple[str, ...], option: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AvogitError(f"asking {command[0]} {option}: {error}; is CXX right?") from error
     return done.stdout
-
-
-@functools.cache
-def _processor() -> str:
-    """What -march=native looks at."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    first = text.split("\n\n", 1)[0]
-    wanted = ("model", "flags", "Features", "CPU part", "cpu family", "stepping")
-    lines = [line for line in first.splitlines() if line.startswith(wanted)]
-    return "\n".join([platform.machine(), *lines])
 
 
 def _compile(

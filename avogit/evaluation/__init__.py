@@ -3,11 +3,12 @@
 Leaves everything that needs torch, a clock or an answer to `bench`.
 """
 
-from avogit.evaluation.client import OracleDied
+from avogit.bench.client import OracleDied
+from avogit.bench.slot import DeviceSlot, Judged, Slot
+from avogit.bench.version import evaluator_version
 from avogit.evaluation.device import device_class
-from avogit.evaluation.evaluator import Evaluator, Source, evaluator_version
+from avogit.evaluation.evaluator import Evaluator, Source
 from avogit.evaluation.results import cross_gains
-from avogit.evaluation.slot import DeviceSlot, Judged, Slot
 
 __all__ = [
     "DeviceSlot",

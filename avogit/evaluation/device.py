@@ -1,37 +1,18 @@
-"""Which device measures, and who may use it now.
+"""Which device measures: the short class that names populations.
 
-Owns the device's name, its short class, and the lock that all avogit processes of a user share.
+Leaves the lock on it to `bench.device`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import functools
-import os
-import platform
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from avogit.build import GPU_LANGUAGES
 from avogit.errors import AvogitError
+from avogit.processor import processor_name
 from avogit.task import Task
 
-_NOISE = re.compile(r"\((?:R|TM|tm|r)\)|\bCPU\b|\bProcessor\b|@.*|\b\d+-Core\b|\bwith\b.*")
 _SLUG_LIMIT = 32
-
-
-@functools.cache
-def device_name() -> str:
-    """The processor, as its maker calls it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    found = re.search(r"^(?:model name|Model|cpu model)\s*:\s*(.+)$", text, re.MULTILINE)
-    name = found[1] if found else platform.processor() or platform.machine()
-    return " ".join(_NOISE.sub(" ", name).split()) or platform.machine()
 
 
 def device_class(task: Task) -> str:
@@ -41,47 +22,6 @@ def device_class(task: Task) -> str:
             f"{task.name} runs on an NVIDIA GPU, where this version cannot measure yet;"
             " a task for the CPU can be measured here: `avogit tasks`"
         )
-    name = device_name() + (f" {task.threads}t" if task.threads > 1 else "")
+    name = processor_name() + (f" {task.threads}t" if task.threads > 1 else "")
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return slug[:_SLUG_LIMIT].strip("-") or "cpu"
-
-
-@contextlib.contextmanager
-def device_lock(progress: Callable[[str], None]) -> Iterator[None]:
-    """Hold the device: one measurement at a time, whichever repository it is for.
-
-    A flock alone lets who has just let go take it again before those who wait wake up. So all
-    wait at a gate, and the first of them waits for the device with the gate still held.
-    """
-    with _lock_file("gate") as gate, _lock_file("lock") as device:
-        _flock(gate, progress)
-        _flock(device, progress)
-        fcntl.flock(gate, fcntl.LOCK_UN)
-        yield
-
-
-@contextlib.contextmanager
-def _lock_file(kind: str) -> Iterator[int]:
-    path = _cache_folder() / f"device-cpu.{kind}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise AvogitError(f"cannot open {path}: {error.strerror}; set XDG_CACHE_HOME") from error
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _flock(fd: int, progress: Callable[[str], None]) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        progress("waiting: another measurement has the device")
-        fcntl.flock(fd, fcntl.LOCK_EX)
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "avogit"

@@ -7,8 +7,6 @@ to `acceptance`.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import re
 import shutil
 import tempfile
@@ -19,19 +17,17 @@ from pathlib import Path
 from types import TracebackType
 
 from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSpec
+from avogit.bench.slot import DeviceSlot, Judged, Slot
+from avogit.bench.version import evaluator_version
 from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure, BuildOrder
 from avogit.errors import AvogitError
 from avogit.evaluation.compiling import build_files, order_for, trusted_files
-from avogit.evaluation.device import device_name
 from avogit.evaluation.results import Setting, failed, from_report
-from avogit.evaluation.slot import DeviceSlot, Slot
-from avogit.processes import PACKAGE
+from avogit.processor import processor_name
 from avogit.records import CANDIDATE, INCUMBENT, Evaluation, Verdict
 from avogit.sandbox import probe
 from avogit.task import TASK_FILE, Task, Workload
 
-_EVALUATOR_CODE = ("bench", "build", "evaluation", "sandbox")
-_EVALUATOR_FILES = ("processes.py", "statistics.py")
 _SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
 _LARGEST_SOURCE = 4 << 20
 
@@ -53,6 +49,15 @@ class _Arms:
 
     def deciding(self) -> str:
         return next((arm for arm, names in self.names.items() if INCUMBENT in names), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An evaluation that is built, and only waits for a device."""
+
+    order: Order
+    names: Mapping[str, list[str]]  # measured arm -> the names it goes by
+    setting: Setting
 
 
 class Evaluator:
@@ -78,7 +83,7 @@ class Evaluator:
         self._confidence = confidence
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
-        self.slot: Slot = slot or DeviceSlot(task.path, lambda: task_spec(task, state_dir))
+        self.slot: Slot = slot or DeviceSlot(task.path, self.spec)
 
     def __enter__(self) -> Evaluator:
         return self
@@ -93,7 +98,7 @@ class Evaluator:
 
     def device(self) -> str:
         """The device's name, for people."""
-        return device_name()
+        return processor_name()
 
     def close(self) -> None:
         """End the oracle and all that it started."""
@@ -121,6 +126,20 @@ class Evaluator:
         `sample`: deciding (stops when it is decided), fresh or confirmation (uses its budget),
         quick (a few blocks, for drafts).
         """
+        prepared = self.prepare(candidate, rivals, sample=sample, budget_s=budget_s)
+        if isinstance(prepared, Evaluation):
+            return prepared
+        return conclude(prepared, self.slot.judge(prepared.order, self._progress))
+
+    def prepare(
+        self,
+        candidate: Source,
+        rivals: Mapping[str, Source],
+        *,
+        sample: str,
+        budget_s: float,
+    ) -> Prepared | Evaluation:
+        """What the oracle is to be asked; or the verdict, where there is nothing to ask."""
         stages: dict[str, float] = {}
         setting = self._setting(candidate.tree, sample, stages)
         refusal = refuse(self._task, candidate.files)
@@ -138,39 +157,26 @@ class Evaluator:
         if isinstance(arms, str) or isinstance(noop, BuildFailure):
             what = arms if isinstance(arms, str) else "avogit's own no-op kernel does not build"
             return failed(setting, Verdict.UNMEASURED, "rival-failed", what)
-        return self._measure(built, arms, noop, setting, stages, budget_s)
-
-    def _measure(
-        self,
-        built: Artefact,
-        arms: _Arms,
-        noop: Artefact,
-        setting: Setting,
-        stages: dict[str, float],
-        budget_s: float,
-    ) -> Evaluation:
         artefacts = {CANDIDATE: built, **arms.artefacts}
         order = Order(
             arms=tuple(ArmSpec(name, str(a.path)) for name, a in artefacts.items()),
             rival=arms.deciding(),
-            sample=setting.sample,
+            sample=sample,
             budget_s=budget_s,
             confidence=self._confidence,
             noop=str(noop.path),
             library_dirs=built.library_dirs,
             defences=self.defences,
         )
-        judged = self.slot.judge(order, self._progress)
-        report = judged.report
-        stages |= report.stages_s
-        beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all
-        stages["start"] = round(stages["start"] + beside, 4)
         notes = {
             "artefacts": {name: a.sha256 for name, a in artefacts.items()},
             "compiler": built.compiler,
         }
-        setting = replace(setting, baseline=judged.baseline, stages_s=stages, notes=notes)
-        return from_report(report, arms.names, setting)
+        return Prepared(order, arms.names, replace(setting, notes=notes))
+
+    def spec(self) -> TaskSpec:
+        """What an oracle is told of this task."""
+        return task_spec(self._task, self._state_dir)
 
     def _arms(self, rivals: Mapping[str, Source]) -> _Arms | str:
         """Rivals' artefacts; equal sources share one. Text where one does not build any more."""
@@ -198,7 +204,7 @@ class Evaluator:
         return Setting(
             tree=tree,
             sample=sample,
-            device=device_name(),
+            device=processor_name(),
             baseline=self._task.baseline,
             evaluator=evaluator_version(),
             sandbox=report.layers,
@@ -206,6 +212,16 @@ class Evaluator:
             stages_s=stages,
             notes={},
         )
+
+
+def conclude(prepared: Prepared, judged: Judged) -> Evaluation:
+    """An oracle's report on what was prepared, as an evaluation."""
+    report = judged.report
+    stages = {**prepared.setting.stages_s, **report.stages_s}
+    beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all
+    stages["start"] = round(stages["start"] + beside, 4)
+    setting = replace(prepared.setting, baseline=judged.baseline, stages_s=stages)
+    return from_report(report, prepared.names, setting)
 
 
 def refuse(task: Task, files: Mapping[str, bytes]) -> str:
@@ -251,18 +267,6 @@ def write_trusted(task: Task, store: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     scratch.rename(folder)
     return folder
-
-
-@functools.cache
-def evaluator_version() -> str:
-    """`sha256:...` of the code that judges: other code, other verdicts."""
-    paths = [path for name in _EVALUATOR_CODE for path in (PACKAGE / name).glob("*.py")]
-    paths += [PACKAGE / name for name in _EVALUATOR_FILES]
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        name = path.relative_to(PACKAGE).as_posix()
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _holds(path: Path, data: bytes) -> bool:

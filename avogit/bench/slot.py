@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from avogit.bench.client import Oracle, OracleDied
+from avogit.bench.device import device_lock
 from avogit.bench.protocol import Order, Report, TaskSpec
 from avogit.errors import AvogitError
-from avogit.evaluation.client import Oracle, OracleDied
-from avogit.evaluation.device import device_lock
 
 Say = Callable[[str], None]
 

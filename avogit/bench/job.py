@@ -1,0 +1,250 @@
+"""Jobs: evaluations that are carried out elsewhere, as a folder that goes and a file that returns.
+
+Owns both formats, packing a job, and carrying one out. Leaves what is to be evaluated, and what
+becomes of a result, to avogit's commands. A machine that carries out a job needs Python and
+torch; avogit's own files are in the folder. What binds a result to what was exported is a
+fingerprint, made on either side from the very files: trusted files, artefacts, settings.
+
+    job/job.json    job/task/    job/artefacts/    job/avogit/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from avogit.bench.client import OracleDied
+from avogit.bench.protocol import Order, ProtocolError, Report, TaskSpec, decode, encode
+from avogit.bench.slot import DeviceSlot, Slot
+from avogit.bench.version import evaluator_version
+from avogit.errors import AvogitError
+from avogit.processes import PACKAGE
+from avogit.processor import processor_features, processor_name
+from avogit.sandbox import probe
+
+FORMAT = 1
+_JOB, _TASK, _ARTEFACTS = "job.json", "task", "artefacts"
+_LARGEST_RESULT = 256 << 20
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """One evaluation of a job. `rivals`: the name of each, and the tree that it is."""
+
+    tree: str
+    rivals: Mapping[str, str]
+    order: Order
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be evaluated. Paths are relative to the job's folder."""
+
+    format: int
+    task: str
+    evaluator: str
+    processor: str  # what the artefacts were compiled for; they may not run elsewhere
+    spec: TaskSpec
+    orders: tuple[JobOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of one order. The fingerprint is of what was really run."""
+
+    tree: str
+    rivals: Mapping[str, str]
+    fingerprint: str
+    report: Report
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a machine found."""
+
+    format: int
+    task: str
+    evaluator: str
+    device: str
+    baseline: str
+    sandbox: tuple[str, ...]
+    certified: bool
+    verdicts: tuple[Verdict, ...]
+
+
+def fingerprint(spec: TaskSpec, order: Order) -> str:
+    """`sha256:...` of all that decides a verdict, the files by their contents."""
+    document = {
+        "spec": {**dataclasses.asdict(spec), "folder": _folder_hash(Path(spec.folder))},
+        "order": {
+            **dataclasses.asdict(order),
+            "arms": [[arm.name, _file_hash(Path(arm.artefact))] for arm in order.arms],
+            "noop": _file_hash(Path(order.noop)),
+        },
+    }
+    text = json.dumps(document, sort_keys=True)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def processor_hash() -> str:
+    """What artefacts that are compiled here may depend on."""
+    return hashlib.sha256(processor_features().encode()).hexdigest()
+
+
+def export_job(
+    folder: Path, task: str, spec: TaskSpec, orders: Mapping[str, tuple[Mapping[str, str], Order]]
+) -> Job:
+    """Write a job into a new folder. `orders`: tree -> (rivals, order), with paths of here."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise AvogitError(f"{folder} exists already: name a new folder for the job") from error
+    shutil.copytree(spec.folder, folder / _TASK)
+    shutil.copytree(PACKAGE, folder / "avogit", ignore=_only_modules)
+    (folder / _ARTEFACTS).mkdir()
+    job = Job(
+        format=FORMAT,
+        task=task,
+        evaluator=evaluator_version(),
+        processor=processor_hash(),
+        spec=replace(spec, folder=_TASK),
+        orders=tuple(
+            JobOrder(tree, rivals, _packed(folder, order), fingerprint(spec, order))
+            for tree, (rivals, order) in orders.items()
+        ),
+    )
+    (folder / _JOB).write_bytes(encode(job))
+    return job
+
+
+def run_job(folder: Path, progress: Say) -> Result:
+    """Carry out a job on this machine."""
+    job = _read_job(folder)
+    spec = replace(job.spec, folder=str((folder / job.spec.folder).resolve()))
+    slot = DeviceSlot(job.task, lambda: spec)
+    baseline, verdicts = "", []
+    try:
+        for number, one in enumerate(job.orders, 1):
+            progress(f"{one.tree[:10]}, {number} of {len(job.orders)}")
+            baseline, verdict = _carry_out(folder, one, spec, slot, progress)
+            verdicts.append(verdict)
+    finally:
+        slot.close()
+    held = probe()
+    return Result(
+        format=FORMAT,
+        task=job.task,
+        evaluator=evaluator_version(),
+        device=processor_name(),
+        baseline=baseline,
+        sandbox=held.layers,
+        certified=held.certified,
+        verdicts=tuple(verdicts),
+    )
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write the file that goes back."""
+    path.write_bytes(encode(result))
+
+
+def read_result(path: Path) -> Result:
+    """The result that a machine wrote."""
+    try:
+        if path.stat().st_size > _LARGEST_RESULT:
+            raise AvogitError(f"{path} is too large for a result")
+        result = decode(path.read_bytes(), Result)
+    except OSError as error:
+        raise AvogitError(f"cannot read {path}: {error.strerror}") from error
+    except (ProtocolError, RecursionError) as error:
+        raise AvogitError(f"{path} is no result of a job: {error}") from error
+    assert isinstance(result, Result)
+    if result.format != FORMAT:
+        raise AvogitError(f"{path} has format {result.format}, this avogit reads {FORMAT}")
+    return result
+
+
+def _carry_out(
+    folder: Path, one: JobOrder, spec: TaskSpec, slot: Slot, progress: Say
+) -> tuple[str, Verdict]:
+    order = _unpacked(folder, one.order)
+    found = fingerprint(spec, order)
+    if found != one.fingerprint:
+        raise AvogitError(f"{folder}: its files are not those that were exported for {one.tree}")
+    try:
+        judged = slot.judge(order, progress)
+    except OracleDied as death:
+        raise AvogitError(f"measuring {one.tree}: the oracle ended ({death})") from death
+    return judged.baseline, Verdict(one.tree, one.rivals, found, judged.report, judged.seconds)
+
+
+def _read_job(folder: Path) -> Job:
+    try:
+        job = decode((folder / _JOB).read_bytes(), Job)
+    except OSError as error:
+        raise AvogitError(f"cannot read a job in {folder}: {error.strerror}") from error
+    except (ProtocolError, RecursionError) as error:
+        raise AvogitError(f"{folder / _JOB} is no job: {error}") from error
+    assert isinstance(job, Job)
+    if job.format != FORMAT:
+        raise AvogitError(f"{folder} has format {job.format}, this avogit reads {FORMAT}")
+    if job.evaluator != evaluator_version():
+        raise AvogitError(f"{folder} is for another version of avogit: run the one inside it")
+    if job.processor != processor_hash():
+        raise AvogitError(
+            f"{folder} was compiled for another kind of processor than this {processor_name()}:"
+            " export the job on a machine of this kind"
+        )
+    return job
+
+
+def _packed(folder: Path, order: Order) -> Order:
+    """The order with its artefacts in the folder, under their hashes."""
+
+    def pack(path: str) -> str:
+        name = f"{_ARTEFACTS}/{_file_hash(Path(path))}"
+        shutil.copyfile(path, folder / name)
+        return name
+
+    arms = tuple(replace(arm, artefact=pack(arm.artefact)) for arm in order.arms)
+    return replace(order, arms=arms, noop=pack(order.noop))
+
+
+def _unpacked(folder: Path, order: Order) -> Order:
+    def place(name: str) -> str:
+        return str((folder / name).resolve())
+
+    arms = tuple(replace(arm, artefact=place(arm.artefact)) for arm in order.arms)
+    return replace(order, arms=arms, noop=place(order.noop))
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise AvogitError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _folder_hash(folder: Path) -> str:
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
+    lines = [f"{p.relative_to(folder).as_posix()}\0{_file_hash(p)}\n" for p in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _only_modules(folder: str, names: list[str]) -> list[str]:
+    """avogit's modules alone travel: no caches, and no templates, hooks or tasks."""
+    paths = {name: Path(folder) / name for name in names}
+    return [
+        name
+        for name, path in paths.items()
+        if name in ("__pycache__", "templates", "hooks", "kernels")
+        or (path.is_file() and path.suffix != ".py")
+    ]
