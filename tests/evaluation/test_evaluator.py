@@ -20,6 +20,7 @@ from avogit.evaluation import Evaluator, Source, device_class, evaluator_version
 from avogit.evaluation.evaluator import write_trusted
 from avogit.records import Evaluation, Verdict
 from avogit.statistics import score
+from avogit.task import Task
 
 SIGNATURE = b'extern "C" void polynomial(const float* x, float* out, long rows, long columns) '
 LOOP = b"for (long i = 0; i < rows * columns; ++i) out[i] = x[i] * (1.5f - 0.5f * x[i]);"
@@ -143,13 +144,13 @@ def test_trusted_files_are_the_tasks_and_not_those_that_lie_about(
 
 
 def test_modules_that_lie_about_shadow_nothing(
-    evaluator, source, seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Task, state_dir: Path, source, seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("torch.py", "sitecustomize.py", "json.py", "problem.py"):
         (tmp_path / name).write_text("raise SystemExit('shadowed')")
     monkeypatch.chdir(tmp_path)
-    evaluator.close()
-    assert quick(evaluator, source(seed), {}).verdict is Verdict.PASSED
+    with Evaluator(task, state_dir=state_dir, confidence=0.99) as starting:
+        assert quick(starting, source(seed), {}).verdict is Verdict.PASSED
 
 
 def test_an_oracle_that_is_killed_is_started_again(evaluator, source, seed, descendants) -> None:
