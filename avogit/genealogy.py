@@ -16,6 +16,9 @@ PRUNED = "pruned"
 CHAMPION = "champion"
 STANDINGS = (*map(str, Status), LIVE, PRUNED, CHAMPION)
 
+_Weight = tuple[bool, float]  # whether it leads to the incumbent; the best score below
+_NOTHING: _Weight = (False, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -84,10 +87,6 @@ def ancestry(lineage: Lineage, *oids: str) -> frozenset[str]:
             found.add(candidate.oid)
             todo += candidate.parents
     return frozenset(found)
-
-
-_Weight = tuple[bool, float]
-_NOTHING: _Weight = (False, 0.0)
 
 
 def _anchors(lineage: Lineage, shown: Collection[str]) -> dict[str, str]:

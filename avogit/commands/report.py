@@ -15,7 +15,7 @@ from avogit.commands.transcript import Transcript
 from avogit.errors import AvogitError
 from avogit.genealogy import Node, nodes
 from avogit.records import Candidate, Champion, Lineage, WorkloadTiming
-from avogit.session import choose_population
+from avogit.session import read_population
 from avogit.trajectory import Trajectory, trajectory
 
 _AT_ONCE = 500  # candidates whose diffs and messages are in memory together
@@ -48,7 +48,7 @@ class Report:
 def report(path: Path, population: str | None) -> Report:
     """Everything about a population."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     if not lineage.candidates:
         raise AvogitError(f"{lineage.population} has no candidate to report: `avogit seed`")
     drawn = nodes(lineage, lineage.candidates)

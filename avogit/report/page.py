@@ -24,7 +24,16 @@ from avogit import store
 from avogit.commands.report import Detail, Report
 from avogit.errors import AvogitError
 from avogit.genealogy import guides
-from avogit.records import BASELINE, CANDIDATE, PARENT, Lineage, Ratio, Status, WorkloadTiming
+from avogit.records import (
+    BASELINE,
+    CANDIDATE,
+    PARENT,
+    Candidate,
+    Lineage,
+    Ratio,
+    Status,
+    WorkloadTiming,
+)
 from avogit.report.subjects import bare_subject
 from avogit.report.transcript import turns
 from avogit.resources import resource
@@ -183,7 +192,7 @@ def _detail(found: Detail) -> dict[str, Any]:
         "why": _why(found.message),
         "trailers": found.candidate.trailers,
         "parents": found.candidate.parents,
-        "measured": found.candidate.measured,
+        "unmeasured": _unmeasured(found.candidate),
         "table": [_row(timing) for timing in found.workloads],
         "diff": found.diff[:_DIFF_LIMIT],
         "cut": len(found.diff) > _DIFF_LIMIT,
@@ -193,6 +202,12 @@ def _detail(found: Detail) -> dict[str, Any]:
         "pruned": found.pruned,
         "champion": _why(found.champion.message) if found.champion else "",
     }
+
+
+def _unmeasured(candidate: Candidate) -> str:
+    if candidate.measured:
+        return ""
+    return candidate.distrust or "its tree is not the one that the numbers are about"
 
 
 def _why(message: str) -> str:

@@ -20,6 +20,15 @@ _PAINT = {
     str(Status.DRAFT): ("dim",),
 }
 _DIM = {str(Status.REJECTED), str(Status.DRAFT), PRUNED}
+_SHORT = {
+    "COMPILE_ERROR": "compile!",
+    "RUNTIME_ERROR": "runtime!",
+    "TIMEOUT": "timeout!",
+    "INCORRECT_NUMERICAL": "wrong!",
+    "REWARD_HACK": "hack!",
+    "REFUSED": "refused!",
+    "UNMEASURED": "unclear",
+}
 
 
 def tree_text(result: Tree, style: Style) -> str:
@@ -88,21 +97,11 @@ def _score(candidate: Candidate) -> str:
     return _SHORT.get(str(candidate.verdict), "-")
 
 
-_SHORT = {
-    "COMPILE_ERROR": "compile!",
-    "RUNTIME_ERROR": "runtime!",
-    "TIMEOUT": "timeout!",
-    "INCORRECT_NUMERICAL": "wrong!",
-    "REWARD_HACK": "hack!",
-    "REFUSED": "refused!",
-    "UNMEASURED": "unclear",
-}
-
-
 def _subject(candidate: Candidate) -> str:
     others = "".join(f" (with {oid[:10]})" for oid in candidate.parents[1:])
-    state = "" if candidate.measured else " (unmeasured: its tree is not the one measured)"
-    return printable(bare_subject(candidate)) + others + state
+    why = candidate.distrust or "its tree is not the one measured"
+    state = "" if candidate.measured else f" (unmeasured: {why})"
+    return printable(bare_subject(candidate) + others + state)
 
 
 def _gain(versus: Ratio | None) -> tuple[str, tuple[str, ...]]:

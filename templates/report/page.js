@@ -271,7 +271,7 @@ function facts(row, detail) {
     ["Children", children ? `${children}` : ""],
     ["Date", `${new Date(rows.time[row] * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`],
     ["Measured on", [known["Avo-Device"], known["Avo-Baseline"] && `against ${known["Avo-Baseline"]}`].filter(Boolean).join(", ")],
-    ["Unmeasured", detail.measured ? "" : "its tree is not the one that the numbers are about"],
+    ["Unmeasured", detail.unmeasured],
     ["Read it", element("code", {}, `git show ${short(rows.oid[row])}`)],
   ];
   const made = element("dl", { class: "facts" });
