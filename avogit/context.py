@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from avogit import store
+from avogit import lessons, store
 from avogit.budget import Meter
 from avogit.evaluation import Source
 from avogit.guidance import Direction
@@ -20,6 +20,8 @@ from avogit.operators.knowledge import user_documents
 from avogit.operators.prompts import USER_TEMPLATES
 from avogit.records import Candidate, Decision, Evaluation, Lineage, Plan, Status, Verdict
 from avogit.session import Session
+
+LESSONS = "lessons.md"
 
 
 def make_context(
@@ -68,7 +70,13 @@ def make_context(
 def all_knowledge(session: Session) -> dict[str, bytes]:
     """The task's notes as committed, and the user's as they lie in their folders."""
     own = user_documents(session.repo.root, session.config.knowledge)
-    return {**own, **session.task.knowledge()}
+    return {**_lessons(session), **own, **session.task.knowledge()}
+
+
+def _lessons(session: Session) -> dict[str, bytes]:
+    """What measurements taught, in this population and others, as one more document."""
+    found = lessons.joined(store.lessons(session.repo))
+    return {LESSONS: lessons.document(found, session.task.name).encode()} if found else {}
 
 
 def _user_templates(session: Session) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avogit import acceptance, selection, store, supervisor
+from avogit import acceptance, lessons, selection, store, supervisor
 from avogit.budget import Meter, Spent
 from avogit.config import Limit
 from avogit.context import make_context
@@ -374,12 +374,25 @@ def _measure(
         crossed=crossed,
         wall_s=meter.spent().wall_s,
         device_s=session.device_s - before_s,
+        lesson=_lesson(session, work, parent, evaluation, decision),
         attachments=attachments,
     )
     candidate = writer.record(entry)
     return StepResult(
         str(decision.status), decision.reason, work.operator, candidate, evaluation, parent.oid
     )
+
+
+def _lesson(
+    session: Session,
+    work: store.WorkInHand,
+    parent: Candidate,
+    evaluation: Evaluation,
+    decision: Decision,
+) -> Mapping[str, object] | None:
+    """What the step taught, where its effect is clear."""
+    before, after = (session.source(rev).files for rev in (parent.oid, work.tree))
+    return lessons.distil(work.subject, work.plan, evaluation, decision, before, after)
 
 
 def _judge(

@@ -11,6 +11,7 @@ sys.path.append(str(Path(__file__).parent / "store"))
 from store_helpers import passed
 
 from avogit import store
+from avogit.lessons import distil
 from avogit.records import Candidate, Decision, Plan, Status
 from avogit.session import open_session
 
@@ -52,5 +53,7 @@ def plant_child(
             subject=text,
             generation=parent.generation + 1,
         )
+        before = session.source(parent.oid).files
+        lesson = distil(text, plan, entry.evaluation, entry.decision, before, changed)
         with store.writer(session.repo, session.population) as writer:
-            return writer.record(replace(entry, plan=plan))
+            return writer.record(replace(entry, plan=plan, lesson=lesson))

@@ -41,7 +41,7 @@ LAYERS = (
     ),
     ("workspace", "sandbox", "budget"),
     ("selection", "acceptance", "store", "genealogy", "trajectory"),
-    ("calibration", "ledger"),
+    ("calibration", "ledger", "lessons"),
     ("guidance", "operators"),
     ("build", "bench"),
     ("evaluation",),

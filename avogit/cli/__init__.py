@@ -44,6 +44,7 @@ _COMMANDS = (
     read.best,
     guide.plans,
     guide.cost,
+    guide.lessons,
     measure.measure,
     manual.checkout,
     manual.submit,

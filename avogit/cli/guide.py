@@ -1,4 +1,4 @@
-"""`plans` and `cost`: what the lineage says about how it came to be."""
+"""`plans`, `cost` and `lessons`: what the lineage says about how it came to be."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ def cost(path: Path, population: str | None, as_json: bool) -> None:
     from avogit.commands import cost as command
 
     emit(command.cost(path, population), as_json, "cost.cost_text")
+
+
+@click.command()
+@click.argument("words", nargs=-1)
+@json_option
+@click.pass_obj
+def lessons(path: Path, words: tuple[str, ...], as_json: bool) -> None:
+    """List what measured changes taught, of all tasks; those that hold WORDS."""
+    from avogit.commands import lessons as command
+
+    emit(command.lessons(path, words), as_json, "lessons.lessons_text")

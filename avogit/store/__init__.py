@@ -18,6 +18,7 @@ from avogit.store.fsck import Problem, fsck
 from avogit.store.history import Event, events
 from avogit.store.hunks import Hunk, hunks, without_hunks
 from avogit.store.lease import alone
+from avogit.store.lesson_log import lessons
 from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.maintenance import Stock, pack
@@ -93,6 +94,7 @@ __all__ = [
     "git_version",
     "head",
     "hunks",
+    "lessons",
     "line_as_mails",
     "line_of",
     "line_problems",

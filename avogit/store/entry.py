@@ -44,6 +44,7 @@ class Entry:
     crossed: CrossGains | None = None
     wall_s: float = 0.0  # of the whole step; 0 where nobody watched
     device_s: float = 0.0  # of this candidate's evaluations
+    lesson: Mapping[str, object] | None = None  # what its measurement taught
     attachments: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

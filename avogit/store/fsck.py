@@ -13,7 +13,7 @@ from typing import Any
 
 from avogit.store import lineage, message, rows, signing, trailers
 from avogit.store.population import chain_patterns, populations
-from avogit.store.record_checks import Finding, check_records, differences
+from avogit.store.record_checks import Finding, check_lessons, check_records, differences
 from avogit.store.refs import read_refs
 from avogit.store.repository import Repository
 from avogit.store.rows import LogEntry
@@ -22,6 +22,7 @@ from avogit.store.walk import walk
 _SHAPES = (
     re.compile(r"refs/heads/avo/[^/]+/g\d{4,}-[0-9a-f]{10}(-r\d+)?"),
     re.compile(r"refs/avo/(wip|tried|records)/[^/]+/[a-z0-9-]+-\d+"),
+    re.compile(r"refs/avo/lessons/[a-z0-9-]+\.[a-z0-9-]+-\d+"),
     re.compile(r"refs/avo/archive/[^/]+/[a-z0-9-]+"),
     re.compile(r"refs/avo/base/[^/]+/[0-9a-f]{10}"),
 )
@@ -54,6 +55,7 @@ def fsck(repo: Repository, allowed: bytes = b"") -> tuple[Problem, ...]:
     for population in populations(repo):
         found += _check_population(repo, population)
         found += _check_signatures(repo, population, allowed)
+    found += [Problem(*complaint) for complaint in check_lessons(repo)]
     return tuple(sorted(found, key=lambda problem: problem.severity != "error"))
 
 

@@ -72,8 +72,13 @@ def head_name(generation: int, oid: str) -> str:
 
 
 def chain_ref(kind: str, population: str, owner: str) -> str:
-    """`tried`, `records`, `wip`, `archive` or `base`."""
-    return f"refs/avo/{kind}/{population}/{owner}"
+    """`tried`, `records`, `wip`, `archive`, `base` or `lessons`.
+
+    Lessons are for all tasks, so their place names no population's folder; one ref has one
+    updater all the same, and a writer's name alone is not unique among populations.
+    """
+    joint = "." if kind == "lessons" else "/"
+    return f"refs/avo/{kind}/{population}{joint}{owner}"
 
 
 def champion_ref(population: str, oid: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from avogit.errors import AvogitError
 from avogit.records import BASELINE, CANDIDATE, Evaluation, Ratio
 from avogit.store import documents, message, reader
+from avogit.store.lesson_log import lesson_commits
 from avogit.store.records_log import RECORD, RecordCommit, record_commits
 from avogit.store.repository import Repository
 
@@ -35,7 +36,17 @@ class Finding:
 
 def check_records(repo: Repository, population: str) -> tuple[dict[str, Finding], list[Complaint]]:
     """Findings by record name, and what is wrong with the records themselves."""
-    commits = list(record_commits(repo, population))
+    return _checked(repo, list(record_commits(repo, population)))
+
+
+def check_lessons(repo: Repository) -> list[Complaint]:
+    """What is wrong with the lessons of all populations."""
+    return _checked(repo, lesson_commits(repo))[1]
+
+
+def _checked(
+    repo: Repository, commits: Sequence[RecordCommit]
+) -> tuple[dict[str, Finding], list[Complaint]]:
     findings: dict[str, Finding] = {}
     complaints: list[Complaint] = []
     found = reader.read_objects(repo, [f"{commit.commit}:{RECORD}" for commit in commits])

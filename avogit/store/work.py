@@ -18,7 +18,7 @@ from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
 from avogit.store.population import chain_ref
 from avogit.store.repository import Repository
 
-CHAINS = ("wip", "tried", "records")
+CHAINS = ("wip", "tried", "records", "lessons")
 PAYS = "avogit pays for: "  # what `spending` notes begin with
 _SUBJECT = "avogit has in hand: "
 _WORK = "work.json"

@@ -29,6 +29,7 @@ from avogit.store import (
 from avogit.store.documents import Document, make_document
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.lease import alone, writer_lock
+from avogit.store.lesson_log import LESSON, LESSONS
 from avogit.store.locks import clear_own_locks
 from avogit.store.objects import AVOGIT, NewObjects, Person
 from avogit.store.population import chain_ref, checked_name, head_name, head_ref, host_name
@@ -106,8 +107,9 @@ class Writer:
         oid = new.commit(entry.tree, entry.parents, text, time_s, self.author)
         record = self._add(new, document, "evaluation", f"an evaluation of {oid}", time_s)
         link = self._link(new, oid, time_s)
+        taught = self._teach(new, entry, oid, time_s)
         new.write()
-        updates = [self._update("records", record), self._update("tried", link)]
+        updates = [self._update("records", record), self._update("tried", link), *taught]
         if not (self._paying and entry.decision.status is Status.DRAFT):
             updates.append(self._update("wip", oid))
             self._paying = False
@@ -152,6 +154,16 @@ class Writer:
     ) -> str:
         before = self._tip("records")
         return add_record(new, document, kind, about, before, time_s, tree, self.key)
+
+    def _teach(self, new: NewObjects, entry: Entry, oid: str, time_s: int) -> list[Update]:
+        """The lesson of a candidate, where it has one: it appears with the candidate."""
+        if entry.lesson is None:
+            return []
+        payload = {"task": entry.task, "commit": oid, "parent": entry.parents[0], **entry.lesson}
+        document = make_document(LESSON, self.population, self.name, time_s, payload, {})
+        about, before = f"a lesson of {oid}", self._tip(LESSONS)
+        commit = add_record(new, document, LESSON, about, before, time_s, "", self.key)
+        return [self._update(LESSONS, commit)]
 
     def _link(self, new: NewObjects, oid: str, time_s: int) -> str:
         previous = self._tip("tried")
