@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(tool=tool)
         return added
 
-    one = verb("evaluate", "evaluate", "Build, check and time this folder; exit status 1: no pass.")
+    one = verb(
+        "evaluate", "evaluate", "Build, check and time this folder; exit status 1: it fails."
+    )
     one.add_argument("-m", dest="subject", default="a draft", help="what this version changes")
     one.add_argument(
         "--full", dest="sample", action="store_const", const="full", help="as long as a decision"

@@ -17,13 +17,12 @@ from scripted_openai import Reply, ScriptedOpenAI, call, say
 FEWER = "sed -i 's/PASSES = 8/PASSES = 1/' kernel.cpp"
 KEY = "sk-scripted-0123456789"
 JUDGED = ("PASSED", "UNMEASURED")  # a machine with other work may give no timing
-OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # litellm would ask for prices first
 
 
 def take(seeded: Path, avogit: Any, command: str, script: Any, **more: str) -> dict[str, Any]:
     """One step of a real program that believes the server to be OpenAI's."""
     with (seeded / "avogit.yaml").open("a") as file:
-        file.write("command: {timeout_s: 120}\n")
+        file.write("command: {timeout_s: 400}\n")
     with ScriptedOpenAI(script) as server:
         environment = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_BASE": server.base_url,
                        "OPENAI_API_KEY": KEY, **more}  # fmt: skip
@@ -49,7 +48,7 @@ def test_mini_swe_agent(seeded: Path, avogit: Any) -> None:
     ]
     result = take(
         seeded, avogit, "mini-swe-agent", script,
-        MSWEA_MODEL_NAME="openai/scripted", MSWEA_COST_TRACKING="ignore_errors", **OFFLINE,
+        MSWEA_MODEL_NAME="openai/scripted", MSWEA_COST_TRACKING="ignore_errors",
     )  # fmt: skip
     assert "one pass suffices" in child(result)["trailers"]["Avo-Plan"]
     assert drafts(seeded, avogit)[-1] in JUDGED
@@ -58,10 +57,13 @@ def test_mini_swe_agent(seeded: Path, avogit: Any) -> None:
 @needs("aider")
 def test_aider(seeded: Path, avogit: Any) -> None:
     """It calls no tools: it edits, and its test command is the door; a failure is repaired."""
-    script = [say(edit("PASSES = 8;", "PASSES = ;")), say(edit("PASSES = ;", "PASSES = 1;"))]
+    script = [
+        say(edit("PASSES = 8;", "PASSES = NOTHING;")),  # no slip of the pen: its linter sees those
+        say(edit("PASSES = NOTHING;", "PASSES = 1;")),
+    ]
     result = take(
         seeded, avogit, "aider", script,
-        AIDER_MODEL="openai/scripted", AIDER_EDIT_FORMAT="diff", **OFFLINE,
+        AIDER_MODEL="openai/scripted", AIDER_EDIT_FORMAT="diff",
     )  # fmt: skip
     child(result)
     first, second = drafts(seeded, avogit)

@@ -20,7 +20,7 @@ from avogit.operators.agent.session import Draft, Refused, Session
 from avogit.operators.agent.tools import GaveUp, Submitted, call_tool, tool_list
 from avogit.operators.redaction import Redaction
 from avogit.operators.text import best, log_lines, newest, one_line, score_text
-from avogit.records import Evaluation, Plan, Proposal, Verdict
+from avogit.records import Evaluation, Plan, Proposal
 
 INSTRUCTIONS = "AVOGIT.md"
 MESSAGE = "AVOGIT_MESSAGE.txt"
@@ -93,12 +93,13 @@ class Guest:
             result = call_tool(self.session, name, arguments, self.tools)
             if isinstance(result, Submitted):
                 refuse_secrets(result.files, self.redaction)
+            passes = name != "evaluate" or self._passes()
         except Refused as refusal:
             return Answer(False, f"avogit: {refusal}")
         if not isinstance(result, str):
             self.ending = result
             return Answer(True, "taken; it is measured when you have ended, so end now")
-        return Answer(name != "evaluate" or self._passes(), self.redaction.text(result))
+        return Answer(passes, self.redaction.text(result))
 
     def over(self) -> str:
         """Why there is nothing more to do for it; empty while there is."""
@@ -108,7 +109,7 @@ class Guest:
 
     def _passes(self) -> bool:
         draft = self.session.evaluated(self.session.files())
-        return draft is not None and draft.evaluation.verdict is Verdict.PASSED
+        return draft is not None and draft.may_be_submitted
 
     def proposal(self, program: str) -> Proposal | NoProposal:
         """What it made: what it handed in, else what its workspace holds now."""

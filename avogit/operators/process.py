@@ -25,6 +25,7 @@ _HEAD_BYTES = 64 * 1024
 _TAIL_BYTES = 192 * 1024
 _POLL_S = 0.05
 _LOOK_S = 0.2  # between two looks at what it uses
+_DISK_SHARE = 20  # a look at the disk may take one part in so many of the time
 _GRACE_S = 5.0  # for a program that said it is done, to end by itself
 _MARK = "AVOGIT_STEP"  # in the environment of everything that the program starts
 _ROUNDS = 50
@@ -138,6 +139,7 @@ class _Warden:
         self._bounds = bounds
         self._over = over
         self._deadline = time.monotonic() + bounds.timeout_s
+        self._next_disk_look = 0.0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -167,10 +169,16 @@ class _Warden:
             return TIMEOUT
         if sum(1 for _ in _left(self._process.pid)) > self._bounds.processes:
             return PROCESSES
-        folder = self._bounds.folder
-        if folder is not None and _is_larger(folder, self._bounds.disk_bytes):
-            return DISK
-        return ""
+        return DISK if self._fills_the_disk() else ""
+
+    def _fills_the_disk(self) -> bool:
+        """Looked at less often where there is much to look at."""
+        started = time.monotonic()
+        if self._bounds.folder is None or started < self._next_disk_look:
+            return False
+        found = _is_larger(self._bounds.folder, self._bounds.disk_bytes)
+        self._next_disk_look = started + _DISK_SHARE * (time.monotonic() - started)
+        return found
 
 
 def _is_larger(folder: Path, limit: int) -> bool:

@@ -19,7 +19,7 @@ from avogit.operators import NoProposal, load_operator, process
 from avogit.operators.command.presets import PRESETS, choose, environment, filled
 from avogit.operators.command.usage import usage_told
 from avogit.processes import program
-from avogit.records import Proposal, Usage, Verdict
+from avogit.records import Evaluation, Proposal, Usage, Verdict
 
 PASSES = "sed -i 's/PASSES = [0-9]*/PASSES = {}/' kernel.cpp\n"
 BREAK = "sed -i 's/PASSES = [0-9]*/PASSES = /' kernel.cpp\n"
@@ -99,6 +99,39 @@ def test_evaluations_are_bounded_in_time(tmp_path: Path, judge: CompilingJudge) 
     assert (judge.calls, "are used up" in said) == ([], True)
 
 
+def test_a_workspace_that_is_spoilt_while_it_is_evaluated(
+    tmp_path: Path, judge: CompilingJudge
+) -> None:
+    def spoiling(*arguments: Any, **named: Any) -> Any:
+        (tmp_path / "work" / "workspace" / "planted.txt").write_text("meanwhile")
+        return judge(*arguments, **named)
+
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    command = shlex.join(["sh", "-c", f"{PASSES.format(4)} avogit evaluate; rm planted.txt"])
+    context = sample_context(workdir, judge.history, command=command, evaluate=spoiling)
+    found = load_operator("command")(context)
+    assert isinstance(found, Proposal)
+    assert found.violations == ()
+    assert "file-outside-editable: planted.txt" in transcript(found)
+
+
+def test_what_a_busy_machine_could_not_time_may_be_submitted(
+    tmp_path: Path, judge: CompilingJudge
+) -> None:
+    def busy(*arguments: Any, **named: Any) -> Evaluation:
+        return Evaluation(Verdict.UNMEASURED, "0" * 40, reason="too-noisy")
+
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    script = f"{PASSES.format(4)} avogit evaluate && avogit submit -m 'Four passes'"
+    command = shlex.join(["sh", "-c", script])
+    context = sample_context(workdir, judge.history, command=command, evaluate=busy)
+    found = load_operator("command")(context)
+    assert isinstance(found, Proposal)
+    assert found.subject == "Four passes"
+
+
 def test_giving_up(tmp_path: Path, judge: CompilingJudge) -> None:
     found = run(tmp_path, judge, "avogit give-up 'no idea'\n" + PASSES.format(4))
     assert isinstance(found, NoProposal)
@@ -148,7 +181,9 @@ def test_a_plan_in_a_file(tmp_path: Path, judge: CompilingJudge) -> None:
     assert (found.plan.hypothesis, found.plan.expected_gain_pct) == ("fewer", 5)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"hypothesis": 3}', '{"expected_gain_pct": 1}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"hypothesis": 3}', '{"expected_gain_pct": 1}', "[" * 8000]
+)
 def test_a_plan_that_makes_no_sense_is_none(
     tmp_path: Path, judge: CompilingJudge, text: str
 ) -> None:

@@ -18,7 +18,7 @@ import pytest
 from operator_samples import CompilingJudge, sample_context
 from operator_samples import seeded as history
 
-from avogit import store
+from avogit import sandbox, store
 from avogit.config import Command, Config
 from avogit.operators import NoProposal, load_operator, process
 from avogit.sandbox import confines_programs
@@ -252,9 +252,12 @@ def test_a_comment_that_asks_for_acceptance(attacked: Path) -> None:
 
 
 @sandboxed
+@pytest.mark.parametrize("has_bubblewrap", [True, False], ids=["bubblewrap", "landlock"])
 def test_what_a_program_can_reach(
-    seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bubblewrap: bool
 ) -> None:
+    if not has_bubblewrap:
+        monkeypatch.setattr(sandbox, "bubblewrap_works", lambda: False)
     monkeypatch.setenv("UNDECLARED_TOKEN", "undeclared-0123456789")
     (Path.home() / ".ssh").mkdir()
     (Path.home() / ".ssh" / "id").write_text("a private key")
@@ -269,6 +272,7 @@ def test_what_a_program_can_reach(
         f"touch {shlex.quote(str(seeded))}/planted 2>/dev/null && echo wrote\n"
         "env | grep -q undeclared && echo secret\n"
         "ls -A $HOME | grep -q . && echo home\n"
+        "avogit lineage -n 1 >/dev/null || echo no door\n"
         "echo looked around; exit 3\n"
     )
     result = attack(seeded, script)

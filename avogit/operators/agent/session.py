@@ -45,8 +45,13 @@ class Draft:
 
     @property
     def passed(self) -> bool:
-        """Whether it builds and is right."""
+        """Whether it builds, is right, and was timed."""
         return self.evaluation.verdict is Verdict.PASSED
+
+    @property
+    def may_be_submitted(self) -> bool:
+        """Whether nothing speaks against it; a busy machine may have given no timing."""
+        return self.evaluation.verdict in (Verdict.PASSED, Verdict.UNMEASURED)
 
     @property
     def gain(self) -> float | None:

@@ -28,6 +28,7 @@ _PROVIDERS = (
     "OPENAI_*", "ANTHROPIC_*", "GEMINI_*", "GOOGLE_*", "OPENROUTER_*", "DEEPSEEK_*", "MISTRAL_*",
     "GROQ_*", "XAI_*", "AZURE_*", "OLLAMA_*",
 )  # fmt: skip
+_LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else each start downloads a price list
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,16 @@ PRESETS: dict[str, Preset] = {
          "--no-show-model-warnings", "--no-suggest-shell-commands",
          "--test-cmd", "avogit evaluate", "--auto-test", "--read", "AVOGIT.md",
          "--message", "{prompt}", _EDITABLE),
-        env=("AIDER_*", *_PROVIDERS),
+        env=("AIDER_*", "LITELLM_*", *_PROVIDERS),
         home=(".aider.conf.yml",),
         leaves=(".aider*",),
+        settings=_LITELLM,
     ),
     "mini-swe-agent": Preset(
         ("mini", "--yolo", "--exit-immediately", "--task", "{prompt}"),
         env=("MSWEA_*", "LITELLM_*", *_PROVIDERS),
         home=(".config/mini-swe-agent/.env",),
-        settings={"MSWEA_CONFIGURED": "true", "MSWEA_SILENT_STARTUP": "1"},
+        settings={**_LITELLM, "MSWEA_CONFIGURED": "true", "MSWEA_SILENT_STARTUP": "1"},
     ),
     "opencode": Preset(
         ("opencode", "run", "--format", "json", "{prompt}"),

@@ -14,7 +14,7 @@ def submit(session: Session, arguments: Arguments) -> Submitted:
     refuse_unchanged(session, files)
     session.need_plan("submit")
     known = session.evaluated(files)
-    if known is not None and not known.passed:
+    if known is not None and not known.may_be_submitted:
         raise Refused(
             f"this version is draft-{known.number}: {known.evaluation.verdict}; repair it"
         )
