@@ -1,6 +1,6 @@
-"""GPUs by name and by architecture: what a launch may ask for, and what no kernel can exceed.
+"""GPUs by name and by architecture: what a launch may ask for, and what a plan is told.
 
-Owns datasheet facts. Leaves what a card says of itself, where one is present, to `bench`.
+Owns datasheet facts; nothing here asks a card. What a plan may do with them `bench.plan` says.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from avogit.errors import AvogitError
-
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,6 @@ class Device:
     architecture: Architecture
     sms: int
     l2_bytes: int
-    tflops: float  # dense, 16-bit operands
-    gbytes_per_s: float  # device memory
 
     def facts(self) -> dict[str, int | str]:
         """What a candidate's `plan(workload, device)` is told."""
@@ -44,10 +40,6 @@ class Device:
             "shared_bytes": self.architecture.shared_bytes,
             "l2_bytes": self.l2_bytes,
         }
-
-    def least_time_us(self, flops: float, bytes_moved: float) -> float:
-        """The time that no kernel can beat: the work at the rates of the datasheet."""
-        return max(flops / (self.tflops * 1e6), bytes_moved / (self.gbytes_per_s * 1e3))
 
 
 _KIB = 1 << 10
@@ -65,22 +57,22 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 }
 
 
-def _device(name: str, target: str, sms: int, l2: int, tflops: float, gbytes: float) -> Device:
-    return Device(name, ARCHITECTURES[target], sms, l2 * MIB, tflops, gbytes)
+def _device(name: str, target: str, sms: int, l2_mib: int) -> Device:
+    return Device(name, ARCHITECTURES[target], sms, l2_mib << 20)
 
 
-# Multiprocessors, L2 in MiB, dense 16-bit TFLOP/s, memory GB/s, as the makers print them.
+# Multiprocessors, and L2 in MiB, as the maker prints them.
 DEVICES: Mapping[str, Device] = {
     d.name: d
     for d in (
-        _device("a100", "sm_80", 108, 40, 312, 2039),
-        _device("rtx-3090", "sm_86", 82, 6, 142, 936),
-        _device("l40s", "sm_89", 142, 96, 362, 864),
-        _device("h100", "sm_90a", 132, 50, 989, 3350),
-        _device("h200", "sm_90a", 132, 50, 989, 4800),
-        _device("b200", "sm_100a", 148, 126, 2250, 8000),
-        _device("b300", "sm_103a", 148, 126, 2250, 8000),
-        _device("rtx-5090", "sm_120", 170, 96, 419, 1792),
+        _device("a100", "sm_80", 108, 40),
+        _device("rtx-3090", "sm_86", 82, 6),
+        _device("l40s", "sm_89", 142, 96),
+        _device("h100", "sm_90a", 132, 50),
+        _device("h200", "sm_90a", 132, 50),
+        _device("b200", "sm_100a", 148, 126),
+        _device("b300", "sm_103a", 148, 126),
+        _device("rtx-5090", "sm_120", 170, 96),
     )
 }
 

@@ -24,7 +24,7 @@ _KEPT_ARTEFACTS = 1000
 class Recipe:
     """How one order is built: what it depends on beside the order, and what it leaves."""
 
-    output: str  # the artefact's file name; `make` leaves it in the scratch folder's `work`
+    output: str  # the artefact's file name; `make` leaves it in the scratch folder itself
     identity: tuple[str, ...]  # compiler, fixed flags, processor, ...
     compiler: str
     library_dirs: tuple[str, ...]
@@ -91,7 +91,7 @@ def _keep(scratch: Path, folder: Path, output: str) -> None:
     built = scratch / "built"
     built.mkdir()
     artefact = built / output
-    shutil.copyfile(scratch / "work" / output, artefact, follow_symlinks=False)
+    shutil.copyfile(scratch / output, artefact, follow_symlinks=False)
     artefact.chmod(0o444)
     digest = hashlib.sha256(artefact.read_bytes()).hexdigest()
     (built / "meta.json").write_text(json.dumps({"sha256": digest}), encoding="utf-8")

@@ -73,6 +73,12 @@ class Workshop:
         path = self.work / name
         return path.is_file() and not path.is_symlink()
 
+    def take(self, name: str, limit: int) -> bytes | None:
+        """A plain file that the command left; None where there is none, or it is too large."""
+        if not self.holds(name) or (self.work / name).stat().st_size > limit:
+            return None
+        return (self.work / name).read_bytes()
+
     def _confinement(self) -> Confinement:
         work = str(self.work.resolve())
         return Confinement(

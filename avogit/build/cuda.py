@@ -121,7 +121,10 @@ def _make(
         if failure is not None:
             return failure
         cubins.append(cubin)
-    return gpu.plan(workshop, order) or gpu.pack(workshop, order, cubins)
+    built = gpu.take_cubins(workshop, cubins)  # now: launch.py may write in that folder
+    if isinstance(built, BuildFailure):
+        return built
+    return gpu.plan(workshop, order) or gpu.pack(workshop, order, built)
 
 
 def _command(order: BuildOrder, compiler: Compiler, source: str, cubin: str) -> list[str]:

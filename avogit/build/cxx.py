@@ -102,6 +102,9 @@ def _compile(
     )
     argv = [*compiler.command, *_FIXED_FLAGS, *order.flags, *order.sources, "-o", _OUTPUT]
     failure = workshop.run(argv, "compile-error")
-    if failure is None and not workshop.holds(_OUTPUT):
+    if failure is not None:
+        return failure
+    if not workshop.holds(_OUTPUT):
         return BuildFailure("compile-error", "the compiler left no artefact")
-    return failure
+    (workshop.work / _OUTPUT).rename(scratch / _OUTPUT)
+    return None

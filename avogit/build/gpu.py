@@ -7,7 +7,9 @@ Owns the order that a worker finds, planning the launches, and packing. Leaves c
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from avogit.build import BuildFailure, BuildOrder
@@ -21,7 +23,7 @@ from avogit.errors import AvogitError
 from avogit.processes import program
 
 OUTPUT = "kernel.zip"
-_LARGEST_PLANS = 8 << 20
+_LARGEST_PLANS, _LARGEST_CUBIN = 8 << 20, 256 << 20
 
 
 def device_of(order: BuildOrder) -> Device:
@@ -54,35 +56,36 @@ def plan(workshop: Workshop, order: BuildOrder) -> BuildFailure | None:
     return seeing.run(program("avogit.build.planner", bare=True), "launch-error")
 
 
+def take_cubins(workshop: Workshop, names: Sequence[str]) -> dict[str, bytes] | BuildFailure:
+    """The cubins that a compiler left in the work folder."""
+    found = {name: workshop.take(name, _LARGEST_CUBIN) for name in names}
+    missing = [name for name, data in found.items() if data is None]
+    if missing:
+        return BuildFailure("compile-error", f"the build left no {missing[0]} to be taken")
+    return {name: data for name, data in found.items() if data is not None}
+
+
 def pack(
-    workshop: Workshop, order: BuildOrder, cubins: Sequence[str], *, by_cubin: bool = False
+    workshop: Workshop, order: BuildOrder, cubins: Mapping[str, bytes], *, by_cubin: bool = False
 ) -> BuildFailure | None:
-    """Write the bundle from the cubins and the plans that lie in the work folder.
+    """Write the bundle of these cubins and of the plans that lie in the work folder.
 
     Kernels go by their symbols; `by_cubin`: by the file's name, one kernel in each.
     """
-    if not all(workshop.holds(name) for name in (*cubins, PLANS)):
-        return BuildFailure("compile-error", "the build left out what it was to write")
-    plans_at = workshop.work / PLANS
-    if plans_at.stat().st_size > _LARGEST_PLANS:
-        return BuildFailure("launch-error", f"launch plans of more than {_LARGEST_PLANS} bytes")
+    text = workshop.take(PLANS, _LARGEST_PLANS)
+    if text is None:
+        return BuildFailure("launch-error", f"no launch plans, or more than {_LARGEST_PLANS} bytes")
+    device = device_of(order)
     try:
-        plans = json.loads(plans_at.read_text(encoding="utf-8"))
-        data = {name: (workshop.work / name).read_bytes() for name in cubins}
-        kernels = [
-            k
-            for name in cubins
-            for k in _kernels(workshop, name, data[name], device_of(order), by_cubin)
-        ]
+        plans = json.loads(text)
+        kernels = [k for n, d in cubins.items() for k in _kernels(workshop, n, d, device, by_cubin)]
     except (ValueError, RecursionError, NotACubin) as error:
         return BuildFailure("compile-error", f"the build wrote what nobody can read: {error}")
     twice = {k.name for k in kernels if [o.name for o in kernels].count(k.name) > 1}
     if twice:
         return BuildFailure("compile-error", f"two kernels are called {sorted(twice)[0]}")
-    target = device_of(order).architecture.target
-    path = workshop.work / OUTPUT
-    path.unlink(missing_ok=True)  # whatever the candidate put there
-    write_bundle(path, Bundle(target, data, tuple(kernels), plans))
+    bundle = Bundle(device.architecture.target, cubins, tuple(kernels), plans)
+    write_bundle(workshop.scratch / OUTPUT, bundle)
     return None
 
 
@@ -92,7 +95,11 @@ def _kernels(
     sizes = parameter_sizes(data)
     if by_cubin and len(sizes) != 1:
         raise NotACubin(f"{cubin} holds {len(sizes)} kernels")
-    resources = inspect(workshop, cubin, device.architecture.capability)
+    # In a folder of its own: the candidate's code had the other one.
+    clean = replace(workshop, scratch=Path(tempfile.mkdtemp(dir=workshop.scratch)))
+    clean.work.mkdir()
+    (clean.work / cubin).write_bytes(data)
+    resources = inspect(clean, cubin, device.architecture.capability)
     return [
         Kernel(
             name=Path(cubin).stem if by_cubin else entry,

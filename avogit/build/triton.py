@@ -21,6 +21,7 @@ from avogit.sandbox import GIB
 
 CUBINS = "avogit-cubins.json"
 _CUBIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.cubin")
+_LARGEST_LIST = 1 << 20
 _MEMORY = 32 * GIB  # of addresses, which LLVM reserves in large pieces
 
 
@@ -67,12 +68,15 @@ def _make(
 
 def _pack(workshop: Workshop, order: BuildOrder) -> BuildFailure | None:
     try:
-        names = json.loads((workshop.work / CUBINS).read_bytes()[: 1 << 20])
-    except (OSError, ValueError, RecursionError):
+        names = json.loads(workshop.take(CUBINS, _LARGEST_LIST) or b"")
+    except (ValueError, RecursionError):
         names = None
     plain = isinstance(names, list) and all(
         isinstance(name, str) and _CUBIN_NAME.fullmatch(name) for name in names
     )
     if not plain:
         return BuildFailure("compile-error", "the build did not say which cubins it made")
-    return gpu.pack(workshop, order, list(dict.fromkeys(names)), by_cubin=True)
+    built = gpu.take_cubins(workshop, list(dict.fromkeys(names)))
+    if isinstance(built, BuildFailure):
+        return built
+    return gpu.pack(workshop, order, built, by_cubin=True)

@@ -159,6 +159,39 @@ def planned(scratch: Path, launch: bytes, bubblewrap: bool = True) -> BuildFailu
     return gpu.plan(workshop, order("cuda", launch=launch))
 
 
+def test_launch_py_cannot_replace_what_was_compiled(tmp_path: Path) -> None:
+    compiler_or_skip("cuda")
+    deeds = b"""
+import os
+from pathlib import Path
+Path("kernel.cubin").unlink()
+Path("kernel.cubin").symlink_to("/etc/hostname")
+Path("kernel.zip").mkdir()
+"""
+    kernel = b'extern "C" __global__ void scale(const float*, float*, int) {}'
+    honest = BUILDERS["cuda"](order("cuda", kernel=kernel), tmp_path)
+    given = order("cuda", kernel=kernel, launch=deeds + LAUNCH.replace(b"KERNEL", b"scale"))
+    found = BUILDERS["cuda"](given, tmp_path)
+    assert bundle_of(found).cubins == bundle_of(honest).cubins
+
+
+@pytest.mark.parametrize("name", ["avogit-plans.json", "avogit-cubins.json", "twice.cubin"])
+def test_a_link_where_a_result_should_be_is_not_followed(tmp_path: Path, name: str) -> None:
+    compiler_or_skip("triton")
+    link = f"""
+import os
+from pathlib import Path
+for result in ("avogit-plans.json", "avogit-cubins.json"):
+    Path(result).write_text('["twice.cubin"]')
+Path("{name}").unlink(missing_ok=True)
+Path("{name}").symlink_to("/etc/hostname")
+os._exit(0)
+"""
+    found = failure(BUILDERS["triton"](order("triton", kernel=link.encode()), tmp_path))
+    assert found.reason in ("compile-error", "launch-error")
+    assert "hostname" not in found.output
+
+
 def test_triton_compiles_ahead_of_time_and_completes_the_plan(tmp_path: Path) -> None:
     compiler_or_skip("triton")
     for device in ("h200", "b200"):
