@@ -70,6 +70,9 @@ def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) ->
         call("edit_file", path=KERNEL, old=SLOW, new="constexpr int PASSES = ;"),
         call("evaluate", subject="broken on the way"),
         call("edit_file", path=KERNEL, old="constexpr int PASSES = ;", new=FAST),
+        call("edit_file", path=KERNEL, old="1.5f", new="1.4f"),
+        call("evaluate", subject="builds, and is wrong"),
+        call("edit_file", path=KERNEL, old="1.4f", new="1.5f"),
         call("evaluate", subject="repaired"),
         call("submit", subject="do the work once", why="Seven of eight passes were idle."),
     ]
@@ -81,12 +84,15 @@ def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) ->
     assert result["outcome"] == "accepted", result["reason"]
     trailers = result["candidate"]["trailers"]
     assert trailers["Avo-Model"] == "scripted-1"
-    assert trailers["Avo-Tokens"] == "in=700 out=70"
+    assert trailers["Avo-Tokens"] == "in=1000 out=100"
     assert "one pass suffices" in trailers["Avo-Plan"]
     assert "COMPILE_ERROR" in sent
     rows = json.loads(avogit(limited, "log", "--json").stdout)
     drafts = [row["verdict"] for row in rows if row["status"] == "draft"]
-    assert drafts == ["COMPILE_ERROR", "PASSED"]
+    assert drafts == ["COMPILE_ERROR", "INCORRECT_NUMERICAL", "PASSED"]
+    said = avogit(limited, "show", result["candidate"]["oid"], "--transcript").stdout
+    assert "INCORRECT_NUMERICAL" in said
+    assert '"subject": "do the work once"' in said
     assert "Seven of eight" in git(limited, "log", "-1", "--format=%b", result["candidate"]["oid"])
     assert avogit(limited, "fsck").returncode == 0
     everything = git(limited, "rev-list", "--objects", "--all").split()
@@ -141,6 +147,44 @@ def test_a_patch_that_failed_is_refused_with_a_pointer_to_it(limited: Path, avog
     assert f"{tried['oid'][:10]} from" in failures
 
 
+def test_an_unfinished_step_and_what_the_user_wrote_reach_the_next(
+    limited: Path, avogit, git
+) -> None:
+    broken = call("edit_file", path=KERNEL, old=SLOW, new="constexpr int PASSES = ;")
+    step(avogit, limited, [PLAN, broken, refused()])
+    mine = limited / ".avogit" / "templates" / "agent" / "system.md.j2"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("Change {{ editable | join }} and nothing else.\n")
+    (limited / "notes").mkdir()
+    (limited / "notes" / "passes.md").write_text("# Passes\nOne pass is enough.\n")
+    with (limited / "avogit.yaml").open("a") as file:
+        file.write("knowledge: [notes]\n")
+    git(limited, "add", ".avogit")
+    git(limited, "commit", "-q", "-m", "My prompt")
+    mine.write_text("not committed")
+    script = [
+        call("read_file", path=KERNEL),
+        call("knowledge_search", query="enough passes"),
+        call("restart_from", revision="parent"),
+        call("read_file", path=KERNEL),
+        call("give_up", reason="seen"),
+    ]
+    with serving(script) as (server, environment):
+        done = avogit(limited, "step", "--operator", "agent", env=environment)
+        assert done.returncode == 0, done.stderr
+        system, task = (m["content"] for m in server.requests[0]["messages"])
+        read, notes, _, anew = [
+            m["content"] for m in server.requests[-1]["messages"] if m["role"] == "tool"
+        ]
+    assert system == "Change kernel.cpp and nothing else.\n"
+    assert "ended with auth-refused" in task
+    assert "Plan: one pass suffices" in task
+    assert "constexpr int PASSES = ;" in read
+    assert "notes/passes.md:1 Passes" in notes
+    assert SLOW in anew
+    assert avogit(limited, "fsck").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("script", "outcome"),
     [
@@ -170,3 +214,6 @@ def test_a_missing_model_is_one_line(limited: Path, avogit) -> None:
     done = avogit(limited, "step", "--operator", "agent")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
+    for way in ("AVOGIT_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "--operator tune",
+                "--operator command"):  # fmt: skip
+        assert way in done.stderr
