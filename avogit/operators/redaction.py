@@ -32,7 +32,11 @@ class Redaction:
 
     def held_in(self, data: bytes) -> str:
         """The name of a secret that stands in these bytes; empty where none does."""
-        found = (name for value, name in self._secrets if value.encode() in data)
+        found = (
+            name
+            for value, name in self._secrets
+            if value.encode("utf-8", "surrogateescape") in data
+        )
         return next(found, "")
 
     def data(self, value: object) -> object:

@@ -176,6 +176,7 @@ def sample_context(
     partner: Candidate | None = None,
     build: Callable[[Mapping[str, bytes]], str] | None = None,
     templates: Mapping[str, str] | None = None,
+    assignment: str = "",
 ) -> Context:
     lineage = history.lineage()
     parent = parent or lineage.incumbent()
@@ -202,6 +203,7 @@ def sample_context(
         command=command,
         partner=partner,
         templates=templates or {},
+        assignment=assignment,
     )
 
 

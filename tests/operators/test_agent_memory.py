@@ -160,6 +160,12 @@ def child(history: History, verdict: Verdict) -> None:
     history.candidates[made.oid] = replace(made, operator="agent", time_s=99)
 
 
+def test_a_step_with_an_assignment_begins_where_that_says(tmp_path: Path, serve) -> None:
+    script = [call("read_file", path="kernel.cpp"), GIVE_UP]
+    _, server, _ = run(tmp_path, serve, script, history=left("budget"), assignment="go back")
+    assert "PASSES = 8" in results(server)[0]
+
+
 def test_the_agent_may_start_anew_and_the_user_may_switch_carrying_off(
     tmp_path: Path, serve
 ) -> None:
@@ -172,6 +178,16 @@ def test_the_agent_may_start_anew_and_the_user_may_switch_carrying_off(
     off = replace(QUICK, carry=False)
     _, server, _ = run(two, serve, anew[1:], off, left("budget"))
     assert "PASSES = 8" in results(server)[0]
+
+
+def test_a_kernel_that_holds_a_secret_is_neither_evaluated_nor_kept(tmp_path: Path, serve) -> None:
+    leak = call("edit_file", path="kernel.cpp", old="PASSES = 8;", new=f"PASSES = 4; // {KEY}\n")
+    script = [PLAN, leak, EVALUATE, SUBMIT, GIVE_UP]
+    found, server, judge = run(tmp_path, serve, script)
+    assert isinstance(found, NoProposal)
+    for told in results(server)[2:]:
+        assert "kernel.cpp holds the value of OPENAI_API_KEY" in told
+    assert (judge.calls, found.files) == ([], {})
 
 
 def test_no_secret_is_kept_in_plan_summary_or_what_tools_said(tmp_path: Path, serve) -> None:

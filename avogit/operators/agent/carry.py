@@ -31,8 +31,11 @@ class Carried:
 
 
 def unfinished_work(context: Context) -> Carried | None:
-    """What the newest step of the agent from this parent left; None where it is closed."""
-    if not context.config.agent.carry:
+    """What the newest step of the agent from this parent left; None where it is closed.
+
+    A step with an assignment (a conflict to resolve, a new direction) has its own beginning.
+    """
+    if context.assignment or not context.config.agent.carry:
         return None
     child, attempt = _last_child(context), _last_attempt(context)
     if attempt is not None and (child is None or attempt.time_s >= child.time_s):

@@ -110,7 +110,16 @@ class Session:
         state = self.state()
         if state.violations:
             raise Refused(f"not allowed in the workspace: {'; '.join(state.violations)}; undo it")
+        if held := self._secret_in(state.files):
+            raise Refused(f"{held}: a secret is never committed")
         return state.files
+
+    def _secret_in(self, files: Mapping[str, bytes]) -> str:
+        """Which file of ours has come to hold a secret; empty where none has."""
+        for name in changed(self.parent_files, files):
+            if secret := self.redaction.held_in(files.get(name, b"")):
+                return f"{name} holds the value of {secret}"
+        return ""
 
     def violations(self) -> tuple[str, ...]:
         """What was changed in the workspace beyond editable files, named."""
@@ -214,7 +223,8 @@ class Session:
         """The editable files where they differ from the parent's; none where they may not be."""
         files = self.state().files
         whole = all(name in files for name in self.parent_files)
-        return files if whole and self.is_changed(files) else {}
+        keep = whole and self.is_changed(files) and not self._secret_in(files)
+        return files if keep else {}
 
     def best_draft(self) -> Draft | None:
         """The draft that beat its parent by most, if any did."""

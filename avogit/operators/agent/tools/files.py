@@ -54,7 +54,7 @@ def write_file(session: Session, arguments: Arguments) -> str:
 def edit_file(session: Session, arguments: Arguments) -> str:
     """One exact, unique piece of text replaced."""
     name, old, new = arguments["path"], arguments["old"], arguments["new"]
-    files = session.files()
+    files = session.state().files  # whatever else is wrong there: an edit may put it right
     if name not in files:
         raise Refused(f"no editable file {name!r}; there are: {', '.join(sorted(files))}")
     data, wanted = files[name], old.encode("utf-8", "replace")
