@@ -10,7 +10,7 @@ from avogit.ablation import Ablation, default_base
 from avogit.ablation import ablate as ablate_candidate
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Lineage
-from avogit.session import Progress, choose_population, find_candidate, open_session
+from avogit.session import Progress, find_candidate, open_session, read_population
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def ablate(path: Path, rev: str, since: str | None, context: int, progress: Prog
 def blame(path: Path, population: str | None, file: str, rev: str) -> Blamed:
     """Each line of a file with the candidate that brought it."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     candidate = find_candidate(repo, lineage, rev)
     name = _find_file(repo, candidate, file)
     lines = store.blame(repo, candidate.oid, name)

@@ -19,7 +19,7 @@ from avogit.records import (
     Evaluation,
     Ratio,
 )
-from avogit.session import Progress, choose_population, find_candidate
+from avogit.session import Progress, find_candidate, read_population
 from avogit.statistics import inverse, quotient
 
 FRESH, PAIRED, RECORDS = "fresh", "paired", "records"
@@ -132,7 +132,7 @@ def _find(repo: store.Repository, population: str | None, rev: str) -> tuple[str
             known = store.read_lineage(repo, name).candidates
             if oid in known:
                 return name, known[oid]
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     return lineage.population, find_candidate(repo, lineage, rev)
 
 

@@ -21,9 +21,9 @@ from avogit.records import INCUMBENT, Candidate, Evaluation, Lineage, Ratio, Ver
 from avogit.session import (
     Progress,
     Session,
-    choose_population,
     find_candidate,
     open_session,
+    read_population,
 )
 
 
@@ -111,7 +111,7 @@ def propose(
 def series(path: Path, rev: str, directory: Path) -> Series:
     """The line that leads to a candidate, as patches in a new or empty folder."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, None))
+    lineage = read_population(repo, None)
     candidate = find_candidate(repo, lineage, rev)
     if directory.exists() and any(directory.iterdir()):
         raise AvogitError(f"{directory} is not empty: name a new folder for the patches")

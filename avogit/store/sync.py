@@ -66,13 +66,14 @@ def exchange(repo: Repository, remote: str) -> Exchange:
         _clear_locks(repo, remote)
         done = Exchange(remote)
         for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(_PAUSE_S * 2**attempt * random.uniform(0.5, 1))
             try:
                 _attempt(repo, remote, done)
                 _settle(repo, remote)
                 return done
             except Broken as failure:
                 last = failure
-            time.sleep(_PAUSE_S * 2**attempt * random.uniform(0.5, 1))
     if not last.refused:
         raise AvogitError(f"no exchange with {remote}: {last}; nothing is lost, try again")
     done.refused += last.refused

@@ -13,7 +13,7 @@ from store_helpers import POPULATION, Git, seed
 from avogit import store
 from avogit.store import Repository
 
-STEPS = 5
+STEPS = 4
 
 
 def test_four_clones_and_a_remote(git: Git, repo: Repository, tmp_path: Path) -> None:

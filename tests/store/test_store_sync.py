@@ -40,8 +40,8 @@ def clone_of(remote: Git, name: str, *options: str) -> Repository:
 
 
 def sync(*repos: Repository) -> None:
-    """Everybody exchanges, and once more, so that what came last reaches the first."""
-    for repo in (*repos, *repos):
+    """Everybody exchanges, and the first ones again: what came last reaches them then."""
+    for repo in (*repos, *repos[:-1]):
         assert store.exchange(repo, "origin").refused == []
 
 
