@@ -6,8 +6,8 @@ Owns the server on stdin and stdout and the one thread that takes the steps. The
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Steps:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="step")
         self._desk = Desk()
         self._step: Future[StepResult] | None = None
+        self._beginning = threading.Lock()
 
     def call(self, name: str, arguments: dict[str, Any]) -> Answer:
         """Answer a tool's call. Blocks for as long as it takes."""
@@ -54,14 +55,15 @@ class Steps:
         self._thread.shutdown()
 
     def _begin(self) -> Answer:
-        if self._step is not None and not self._step.done():
-            return Answer(False, "a step is under way: `submit` or `give_up` ends it")
-        self._desk = Desk()
-        self._step = step = self._thread.submit(self._take, self._desk)
-        _first_of(self._desk.workspace, step)
-        if not self._desk.workspace.done():
+        with self._beginning:  # two at once would leave one without anybody to end it
+            if self._step is not None and not self._step.done():
+                return Answer(False, "a step is under way: `submit` or `give_up` ends it")
+            self._desk = mine = Desk()
+            self._step = step = self._thread.submit(self._take, mine)
+        _first_of(mine.workspace, step)
+        if not mine.workspace.done():
             return Answer(True, f"{_told(step.result())}\nThat was left in hand: `begin` again.")
-        folder = self._desk.workspace.result()
+        folder = mine.workspace.result()
         text = (folder / INSTRUCTIONS).read_text("utf-8")
         return Answer(True, f"Your workspace: {folder}\n\n{text}")
 
@@ -90,12 +92,14 @@ def _first_of(*futures: Future[Any]) -> None:
 
 def serve(path: Path) -> None:
     """Serve one agent until it closes our stdin."""
-    if importlib.util.find_spec("mcp") is None:
+    try:
+        import anyio
+        from mcp.server import ServerRequestContext  # noqa: F401  (version 1 has none)
+    except ImportError as error:
         raise AvogitError(
-            "`avogit mcp` needs the MCP SDK, which is not installed: `pip install 'avogit[mcp]'`"
-        )
-    import anyio
-
+            "`avogit mcp` needs version 2 of the MCP SDK, which is not installed: "
+            "`pip install 'avogit[mcp]'`"
+        ) from error
     anyio.run(_serve, Steps(path))
 
 
