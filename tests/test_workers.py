@@ -79,55 +79,36 @@ def gone(pids: list[int]) -> None:
     until(lambda: not any(alive(pid) for pid in pids), 5)
 
 
-def test_two_workers_take_as_many_steps_as_asked(quick: Path, git, avogit) -> None:
+def tried(git, repository: Path) -> int:
+    chains = git(repository, "for-each-ref", "--format=%(refname)", "refs/avo/tried/").split()
+    return git(repository, "log", "--format=%s", "--first-parent", *chains).count("avogit tried ")
+
+
+def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(quick: Path, git, avogit) -> None:
+    with running(quick, run_words(quick)) as process:
+        until(lambda: in_hand(git, quick) > 0)
+        until(lambda: len(worker_pids(process)) == 2)
+        victim = worker_pids(process)[0]
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(set(worker_pids(process)) - {victim}) == 2)
+        below = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=20)
+    assert process.returncode == 130, error
+    assert re.search(rb"worker [12] died: killed by SIGKILL", error)
+    assert b"worker-died" in out
+    gone(below)
+    left, before = in_hand(git, quick), tried(git, quick)
+    assert left > 0, "what was begun is kept"
     done = avogit(quick, *run_words(quick, "--steps", "3", "--json"))
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)["run"]
     assert (len(run["steps"]), run["workers"]) == (3, 2)
-    made = {step["candidate"]["oid"] for step in run["steps"]}
-    assert len(made) == 3
+    assert [step["resumed"] for step in run["steps"]].count(True) == left
+    assert len({step["candidate"]["oid"] for step in run["steps"]}) == 3
+    assert tried(git, quick) == before + 3, "no step more than asked"
     assert 0 < run["device_busy_s"] <= run["seconds"]
-    chains = git(quick, "for-each-ref", "--format=%(refname)", "refs/avo/tried/").splitlines()
-    writers = [chain.rpartition("-")[2] for chain in chains]
-    assert sorted(writers) == ["0", "0", "1"], "the seed's, and one for each worker"
-    tried = git(quick, "log", "--format=%s", "--first-parent", *chains).count("avogit tried ")
-    assert tried == 1 + 3, "the seed and three steps, no more"
-    assert avogit(quick, "fsck").returncode == 0
-
-
-def test_a_killed_worker_costs_its_step_and_no_more(quick: Path, git, avogit) -> None:
-    with running(quick, run_words(quick, "--steps", "3", "--json")) as process:
-        until(lambda: in_hand(git, quick) > 0)
-        until(lambda: len(worker_pids(process)) == 2)
-        below = descendants(process.pid)
-        os.kill(worker_pids(process)[0], signal.SIGKILL)
-        out, error = process.communicate(timeout=60)
-    assert process.returncode == 0, error.decode()
-    steps = json.loads(out)["run"]["steps"]
-    outcomes = [step["outcome"] for step in steps]
-    assert (len(steps), outcomes.count("worker-died")) == (3, 1)
-    assert b"worker" in error
-    assert b"SIGKILL" in error
-    gone(below)
-    done = avogit(quick, *run_words(quick, "--steps", "1", "--json"))
-    assert done.returncode == 0, done.stderr
-    assert in_hand(git, quick) == 0, "what the dead worker had in hand was taken up"
-    assert avogit(quick, "fsck").returncode == 0
-
-
-def test_ctrl_c_ends_workers_and_keeps_what_they_had_in_hand(quick: Path, git, avogit) -> None:
-    with running(quick, run_words(quick)) as process:
-        until(lambda: in_hand(git, quick) > 0)
-        below = descendants(process.pid)
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=20)
-    assert (process.returncode, len(error.decode().strip().splitlines())) == (130, 1), error
-    gone(below)
-    left = in_hand(git, quick)
-    done = avogit(quick, *run_words(quick, "--steps", str(left + 1), "--json"))
-    assert done.returncode == 0, done.stderr
-    resumed = [step["resumed"] for step in json.loads(done.stdout)["run"]["steps"]]
-    assert resumed.count(True) == left
+    assert in_hand(git, quick) == 0
     assert avogit(quick, "fsck").returncode == 0
 
 
