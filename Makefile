@@ -38,13 +38,14 @@ docs: $(STAMP)  ## Links, commands and options named in the docs exist
 
 check: lint types docs test  ## All that CI runs
 
-bench: $(STAMP)  ## Measure avogit itself: overhead, big lineages, A/A
+bench: $(STAMP)  ## Measure avogit itself: overhead, big lineages, A/A, many writers, throughput
 	$(BIN)/python benchmarks/bench_store.py
 	$(BIN)/python benchmarks/bench_repository.py
 	$(BIN)/python benchmarks/bench_clones.py
 	$(BIN)/python benchmarks/bench_overhead.py
 	$(BIN)/python benchmarks/bench_aa.py
 	$(BIN)/python benchmarks/bench_writers.py
+	$(BIN)/python benchmarks/bench_throughput.py
 
 clean:  ## Remove what the targets made, the environment too
 	rm -rf $(VENV) $(DEMO) $(DEMO)-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

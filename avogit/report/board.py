@@ -89,6 +89,8 @@ def course_text(course: Course) -> str:
     parts.append(f"device {100 * course.device_busy_s() / max(elapsed_s, 1e-9):.0f} % busy")
     left = f" of {_clock(limits.seconds)}" if limits.seconds else ""
     parts.append(_clock(elapsed_s) + left)
+    budget = course.done[-1].left if course.done else ""
+    parts.append(f"budget left: {budget}" if budget else "")
     return "   ".join(part for part in parts if part)
 
 
