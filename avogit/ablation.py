@@ -33,7 +33,6 @@ from avogit.store import Hunk
 OPERATOR = "ablate"
 EARNS, COSTS, NOTHING, NEEDED, UNKNOWN = "earns", "costs", "nothing", "needed", "unknown"
 _MAX_PARTNERS = 8  # of a hunk that cannot go alone
-_TRIES = 3  # on a machine that is too busy to time anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +164,9 @@ class _Trial:
     def _measured(self, tree: str) -> Evaluation:
         session = self.session
         whole, source = session.source(self.candidate.oid), session.source(tree)
-        budget_s = session.config.measure.budget_s
+        budget_s = session.config.measure.confirm_s
         arms = {INCUMBENT: whole, PARENT: whole}
-        for _ in range(_TRIES):
-            found = session.evaluate(source, arms, "confirmation", budget_s)
-            if found.verdict is not Verdict.UNMEASURED:
-                break
-        return found
+        return session.measure(source, arms, "confirmation", budget_s)
 
 
 def _fails(evaluation: Evaluation) -> bool:

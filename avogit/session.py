@@ -24,6 +24,7 @@ from avogit.records import (
     Decision,
     Evaluation,
     Lineage,
+    Verdict,
 )
 from avogit.task import Task, parse_task
 from avogit.trust import trusted
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from avogit import evaluation
 
 Progress = Callable[[str], None]
+_MEASURE_TRIES = 2
 _ON_DEVICE = ("correctness", "timing")
 _MEASURING = ("build", "correctness", "timing")  # an evaluation's stages that are no overhead
 
@@ -67,6 +69,21 @@ class Session:
         found = self.evaluator.evaluate(candidate, rivals, sample=sample, budget_s=budget_s)
         self.measuring_s += sum(found.stages_s.get(stage, 0.0) for stage in _MEASURING)
         self.device_s += sum(found.stages_s.get(stage, 0.0) for stage in _ON_DEVICE)
+        return found
+
+    def measure(
+        self,
+        candidate: evaluation.Source,
+        rivals: Mapping[str, evaluation.Source],
+        sample: str,
+        budget_s: float,
+    ) -> Evaluation:
+        """The verdict; asked for again where the machine was too busy to say anything."""
+        for _ in range(_MEASURE_TRIES):
+            found = self.evaluate(candidate, rivals, sample, budget_s)
+            if found.verdict is not Verdict.UNMEASURED:
+                break
+            self.progress(f"not measured: {found.reason}")
         return found
 
     def lineage(self) -> Lineage:

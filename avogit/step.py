@@ -135,7 +135,7 @@ def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
     if from_rev is not None:
         source, body = _transplanted(session, from_rev)
     session.progress("measuring the seed")
-    evaluation = _evaluate(session, source, {}, "fresh", session.config.measure.budget_s)
+    evaluation = session.measure(source, {}, "fresh", session.config.measure.budget_s)
     decision = acceptance.decide_seed(evaluation)
     if decision.status is not Status.SEED:
         raise AvogitError(
@@ -404,24 +404,14 @@ def _judge(
 ) -> tuple[Evaluation, Decision, Evaluation]:
     """The evaluation to print, the decision, and the evaluation that decided."""
     settings, budgets = session.config.acceptance, session.config.measure
-    deciding = _evaluate(session, source, rivals, "deciding", budgets.budget_s)
+    longer = 2 if ANCESTOR in rivals else 1  # a crossover's arms are twice as many
+    deciding = session.measure(source, rivals, "deciding", longer * budgets.budget_s)
     decision = acceptance.decide(settings.rule, lineage, parent, deciding, settings)
     if decision.status is not Status.ACCEPTED:
         return deciding, decision, deciding
     # What decides is not what is printed: the best of many samples flatters itself.
-    fresh = _evaluate(session, source, rivals, "fresh", budgets.fresh_s)
+    fresh = session.measure(source, rivals, "fresh", longer * budgets.fresh_s)
     return fresh, acceptance.confirmed(decision, fresh, settings), deciding
-
-
-def _evaluate(
-    session: Session, source: Source, rivals: Mapping[str, Source], sample: str, budget_s: float
-) -> Evaluation:
-    """An evaluation; once more where the machine was too busy for the first to say anything."""
-    found = session.evaluate(source, rivals, sample, budget_s)
-    if found.verdict is Verdict.UNMEASURED:
-        session.progress(f"measuring again: {found.reason}")
-        found = session.evaluate(source, rivals, sample, budget_s)
-    return found
 
 
 def _refusal(work: store.WorkInHand) -> Evaluation:

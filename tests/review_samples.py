@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from avogit.records import Candidate, Proposal, Verdict
+import pytest
+
+from avogit.records import Candidate, Proposal
 from avogit.session import Session, open_session
 from avogit.step import cross, seed_population, submit
 
 KERNEL = """#include <cstdint>
+
+// Two halves, each for the calls of one workload. Every pass of a half gives the same values, so
+// all but one are done for nothing.
+//
+// There is room between what the tests change: changes that lie apart are hunks of their own.
+//
+// The first half:
 
 constexpr int NARROW = 32;
 
@@ -49,12 +58,15 @@ extern "C" void polynomial(const float* x, float* out, int64_t rows, int64_t col
 }
 """
 
-# Three hunks: far faster on `small`, no difference, and far slower on `large`.
-_KEPT = '            asm volatile("" : "+x"(y));\n'
+# Against KERNEL: a helper and its use, which make no difference and need each other; far faster on
+# `small`; far slower on `large`.
+_HELPER = "static float same(float y) { return y; }\n"
+_USE = "        out[i] = y;\n"
 _CALL = "        wide(x, out, rows * columns);\n"
 PLANTED = (
-    KERNEL.replace("NARROW = 32", "NARROW = 4")
-    .replace(_KEPT, _KEPT.replace("\n", "  // every pass is done\n"), 1)
+    KERNEL.replace("#include <cstdint>\n", f"#include <cstdint>\n{_HELPER}")
+    .replace("NARROW = 32", "NARROW = 4")
+    .replace(_USE, "        out[i] = same(y);\n", 1)
     .replace(_CALL, f"        for (int again = 0; again < 8; ++again)\n    {_CALL}")
 )
 
@@ -73,24 +85,38 @@ def grow_crossed(root: Path, git: Callable[..., str]) -> None:
     make_halves(root, git)
     with open_session(root) as session:
         seed = seed_population(session)
-        small = grow(session, seed, PLANTED, "NARROW = 4;")
-        large = grow(session, seed, KERNEL.replace("WIDE = 16;", "WIDE = 1;"), "WIDE = 1;")
-        crossed = cross(session, small, large)
-    assert crossed.candidate is not None
-    assert crossed.candidate.score is not None, crossed.reason
-    tags = {"seed": seed, "small": small, "large": large, "crossed": crossed.candidate}
+        for _ in range(3):  # a machine that is busy with something else gets another chance
+            small = grow(session, seed, PLANTED, "NARROW = 4;")
+            large = grow(session, seed, KERNEL.replace("WIDE = 16;", "WIDE = 1;"), "WIDE = 1;")
+            made = cross(session, small, large)
+            if made.candidate is not None and made.candidate.score is not None:
+                break
+    assert made.candidate is not None
+    if made.candidate.score is None:
+        busy(made.reason)
+    assert made.candidate.score is not None, made.reason
+    tags = {"seed": seed, "small": small, "large": large, "crossed": made.candidate}
     for name, candidate in tags.items():
         git(root, "tag", name, candidate.oid)
 
 
 def grow(session: Session, parent: Candidate, text: str, changed: str) -> Candidate:
     """A child with this kernel, submitted by hand; it must pass, whatever is decided on it."""
-    for attempt in range(3):  # a machine that is busy with something else gets another chance
-        again = text.replace(changed, changed + "  // again" * attempt)
+    for _ in range(3):
+        count = len(session.lineage().candidates)  # another tree each time
+        again = text.replace(changed, f"{changed}  // {count}")
         proposal = Proposal(parent.oid, {"kernel.cpp": again.encode()}, f"fewer passes: {changed}")
         made = submit(session, proposal, "manual")
-        if made.evaluation is None or made.evaluation.verdict is not Verdict.UNMEASURED:
-            break
-    assert made.candidate is not None
-    assert made.candidate.score is not None, made.reason
-    return made.candidate
+        if made.candidate is not None and made.candidate.score is not None:
+            return made.candidate
+    busy(made.reason)
+    raise AssertionError(made.reason)
+
+
+def busy(said: str) -> None:
+    """Skip where what was said is that this machine is too busy to time anything, again and again.
+
+    Anything else that goes wrong is a failure.
+    """
+    if "too-noisy" in said:
+        pytest.skip(f"this machine is too busy: {said}")

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from review_samples import busy
 
 from avogit import store
 from avogit.commands.forge import Request, forge_of, open_request
@@ -40,6 +41,7 @@ def test_a_pull_request_on_github_and_a_plain_merge(
     gh.chmod(0o755)
     env = {"PATH": f"{gh.parent}:{os.environ['PATH']}", "GH_CALLS": str(tmp_path)}
     done = avogit(crossed, "pr", "crossed", "--forge", "github", "--json", env=env)
+    busy(done.stderr)
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     assert made["opened"]["done"] == "opened by gh: https://forge.example/pull/1"
@@ -50,7 +52,7 @@ def test_a_pull_request_on_github_and_a_plain_merge(
     body = Path(made["body_file"]).read_text()
     for said in ("| small |", "| large |", "Device and versions", "Correctness", "avogit pr check"):
         assert said in body, body
-    assert git(crossed, "rev-parse", "small^{}")[:10] in body
+    assert all(git(crossed, "rev-parse", f"{n}^{{}}")[:10] in body for n in ("small", "large"))
     # The branch merges as any other, and main's history shows the lineage.
     git(crossed, "merge", "-q", "--no-ff", "--no-edit", made["branch"])
     graph = git(crossed, "log", "--graph", "--format=%H", "main")
@@ -84,6 +86,7 @@ def test_a_squashed_branch_is_one_commit_that_cites_the_candidate(
     evolved: Path, git, avogit
 ) -> None:
     done = avogit(evolved, "pr", "best", "--squash", "--json")
+    busy(done.stderr)
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     assert made["opened"]["to_run"] == [f"git merge {made['branch']}"]  # there is no remote

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from review_samples import busy
+
 
 def trailer(git, at: Path, rev: str, key: str) -> str:
     return git(at, "log", "-1", f"--format=%(trailers:key={key},valueonly,separator=%x20)", rev)
@@ -15,7 +17,7 @@ def test_a_crossover_passes_both_gains_on(crossed: Path, git, avogit) -> None:
     assert parents == [git(crossed, "rev-parse", f"{name}^{{}}") for name in ("small", "large")]
     ancestor = git(crossed, "rev-parse", "seed^{}")
     assert trailer(git, crossed, "crossed", "Avo-Ancestor") == ancestor
-    assert float(trailer(git, crossed, "crossed", "Avo-Gain-Both").split()[0]) > 2
+    assert float(trailer(git, crossed, "crossed", "Avo-Gain-Both").split()[0]) > 1
     record = json.loads(avogit(crossed, "show", "crossed", "--json").stdout)["record"]
     gains = {
         name: [gain["value"] for gain in of]
@@ -67,17 +69,26 @@ def test_blame_names_the_candidate_that_brought_a_line(crossed: Path, git, avogi
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
-def test_three_planted_hunks_are_told_apart_and_two_are_dropped(crossed: Path, git, avogit) -> None:
+def test_planted_hunks_are_told_apart_and_the_idle_ones_dropped(crossed: Path, git, avogit) -> None:
     done = avogit(crossed, "ablate", "crossed", "--since", "large", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    findings = [part["finding"] for part in found["parts"]]
-    assert findings == ["earns", "nothing", "costs"], found["parts"]
-    assert found["dropped"] == [2, 3]
+    if "unknown" in [part["finding"] for part in found["parts"]]:
+        busy("too-noisy")
+    parts = {tuple(hunk["number"] for hunk in part["hunks"]): part for part in found["parts"]}
+    assert {numbers: part["finding"] for numbers, part in parts.items()} == {
+        (1,): "needed",  # the helper: its use does not build without it
+        (2,): "earns",
+        (3,): "nothing",
+        (4,): "costs",
+        (1, 3): "nothing",  # the helper and its use
+    }
+    assert parts[(1,)]["verdict"] == "COMPILE_ERROR"
+    assert found["dropped"] == [1, 3, 4]
     minimal = found["minimal"]["candidate"]
     kernel = git(crossed, "show", f"{minimal['oid']}:kernels/polynomial/kernel.cpp")
     assert "NARROW = 4" in kernel
-    assert "every pass is done" not in kernel
+    assert "same(" not in kernel
     assert "again < 8" not in kernel
     assert minimal["trailers"]["Avo-Operator"] == "ablate"
     for part in found["parts"]:

@@ -47,7 +47,7 @@ def measure(path: Path, rev: str, against: str | None, progress: Progress) -> Me
         rival = _revision(session, against) if against else ""
         rivals = {INCUMBENT: session.source(rival)} if rival else {}
         budget_s = session.config.measure.budget_s
-        evaluation = session.evaluate(session.source(oid), rivals, "confirmation", budget_s)
+        evaluation = session.measure(session.source(oid), rivals, "confirmation", budget_s)
         return Measured(rev, against or "", evaluation, keep(session, oid, rival, evaluation))
 
 

@@ -16,8 +16,9 @@ from avogit import __version__, store
 from avogit.commands.forge import Opened, Request, open_request
 from avogit.commands.measure import BisectVerdict, keep, speed
 from avogit.errors import AvogitError
+from avogit.genealogy import ancestry
 from avogit.operators.prompts import render
-from avogit.records import INCUMBENT, Candidate, Evaluation, Lineage, Ratio, Verdict
+from avogit.records import INCUMBENT, Candidate, Evaluation, Lineage, Ratio, Status, Verdict
 from avogit.session import (
     Progress,
     Session,
@@ -134,7 +135,7 @@ def check(path: Path, base: str, tolerance: float, progress: Progress) -> Checke
     with open_session(path, progress, at=base) as session:
         rivals = {INCUMBENT: session.source(session.base)}
         budget_s = session.config.measure.confirm_s
-        found = session.evaluate(session.source(commit), rivals, "confirmation", budget_s)
+        found = session.measure(session.source(commit), rivals, "confirmation", budget_s)
         judgement, reason = _judged(found, base, tolerance)
         return CheckedRequest(judgement, reason, found, _trusted(session, commit))
 
@@ -180,7 +181,7 @@ def _merged_tree(session: Session, candidate: Candidate, base: str) -> str:
 def _confirmed(session: Session, candidate: Candidate, tree: str, base: str) -> Evaluation:
     rivals = {INCUMBENT: session.source(session.base)}
     budget_s = session.config.measure.confirm_s
-    found = session.evaluate(session.source(tree), rivals, "confirmation", budget_s)
+    found = session.measure(session.source(tree), rivals, "confirmation", budget_s)
     keep(session, candidate.oid, session.base, found)
     if found.score is None:
         raise AvogitError(
@@ -195,10 +196,17 @@ def _confirmed(session: Session, candidate: Candidate, tree: str, base: str) -> 
 
 
 def _squashed(session: Session, lineage: Lineage, candidate: Candidate, tree: str) -> str:
-    line = store.line_of(lineage, candidate)[1:]
-    steps = "\n".join(f"- {one.oid[:10]} {one.subject}" for one in line)
-    body = f"{len(line)} accepted steps in one commit; each was measured:\n\n{steps}"
+    steps = _steps(lineage, candidate)
+    listed = "\n".join(f"- {one.oid[:10]} {one.subject}" for one in steps)
+    body = f"{len(steps)} measured steps in one commit:\n\n{listed}"
     return store.squash(session.repo, session.base, tree, candidate, candidate.subject, body)
+
+
+def _steps(lineage: Lineage, candidate: Candidate) -> list[Candidate]:
+    """What led from the seed to a candidate, both sides of a crossover, oldest first."""
+    history = ancestry(lineage, candidate.oid)
+    known = (one for oid, one in lineage.candidates.items() if oid in history)
+    return [one for one in known if one.status is not Status.SEED]
 
 
 def _title(session: Session, found: Evaluation, base: str) -> str:
@@ -218,6 +226,7 @@ def _body(
     tree: str,
 ) -> str:
     raw: Mapping[str, Any] = found.raw
+    steps = _steps(lineage, candidate)
     return render(
         "pull-request.md.j2",
         base=base,
@@ -228,13 +237,13 @@ def _body(
         compiler=raw.get("compiler", ""),
         evaluation=found,
         same_tree=tree == candidate.tree,
-        line=store.line_of(lineage, candidate)[1:],
         lessons=_lessons(session, candidate),
         percent=_percent,
         population=session.population,
         shapes=len(session.task.correctness.shapes),
+        steps=steps,
         task=session.task,
-        tokens=_tokens(store.line_of(lineage, candidate)),
+        tokens=_tokens(steps),
         tried=len(lineage.candidates),
         version=__version__,
     )
@@ -250,10 +259,10 @@ def _lessons(session: Session, candidate: Candidate) -> list[str]:
     return []
 
 
-def _tokens(line: list[Candidate]) -> Mapping[str, str]:
-    """What models were paid for the candidates of this line, by model; empty where none was."""
+def _tokens(steps: list[Candidate]) -> Mapping[str, str]:
+    """What models were paid for these candidates, by model; empty where none was."""
     totals: dict[str, list[int]] = {}
-    for one in line:
+    for one in steps:
         words = dict(word.split("=", 1) for word in one.trailers.get("Avo-Tokens", "").split())
         model = one.trailers.get("Avo-Model", "")
         if model and {"in", "out"} <= words.keys():
