@@ -44,6 +44,7 @@ bench: $(STAMP)  ## Measure avogit itself: overhead, big lineages, A/A, many wri
 	$(BIN)/python benchmarks/bench_clones.py
 	$(BIN)/python benchmarks/bench_overhead.py
 	$(BIN)/python benchmarks/bench_aa.py
+	$(BIN)/python benchmarks/bench_review.py
 	$(BIN)/python benchmarks/bench_writers.py
 	$(BIN)/python benchmarks/bench_throughput.py
 
