@@ -19,7 +19,6 @@ from avogit.records import (
     Candidate,
     Decision,
     Evaluation,
-    Lineage,
     Proposal,
     Ratio,
     Status,
@@ -72,6 +71,7 @@ class Ablation:
     parts: tuple[Part, ...]
     dropped: tuple[int, ...]  # hunk numbers that the minimal kernel lacks
     minimal: StepResult | None  # None where there is nothing to drop
+    kernel: str  # the minimal kernel's commit id: new, or measured before; empty without one
     confidence: float  # of all intervals together
 
 
@@ -86,19 +86,19 @@ def ablate(session: Session, candidate: Candidate, since: str, context: int) -> 
     parts = _judged(trial.parts(), session.config.acceptance.confidence)
     dropped = _idle(parts, trial.hunks)
     minimal = _propose(session, trial, parts, dropped) if dropped else None
-    confidence = session.config.acceptance.confidence
-    found = Ablation(candidate, since, parts, _numbers(dropped), minimal, confidence)
+    kernel = session.lineage().by_tree().get(trial.tree(dropped)) if dropped else None
+    found = Ablation(
+        candidate,
+        since,
+        parts,
+        _numbers(dropped),
+        minimal,
+        kernel.oid if kernel else "",
+        session.config.acceptance.confidence,
+    )
     with free_writer(session) as writer:
         writer.append("ablation", _payload(found, trial.hunks), {})
     return found
-
-
-def default_base(lineage: Lineage, candidate: Candidate) -> str:
-    """The seed that a candidate's first parents lead to."""
-    at = candidate
-    while at.parents and at.parents[0] in lineage.candidates:
-        at = lineage.candidates[at.parents[0]]
-    return at.oid
 
 
 class _Trial:
@@ -113,6 +113,12 @@ class _Trial:
 
     def files(self, hunks: Collection[Hunk]) -> dict[str, bytes]:
         return store.without_hunks(hunks, self.before, self.after)
+
+    def tree(self, hunks: Collection[Hunk]) -> str:
+        """The root tree of the kernel without these hunks."""
+        repo, folder = self.session.repo, self.session.task.path
+        whole = store.tree_of(repo, self.candidate.oid)
+        return store.with_files(repo, whole, folder, self.files(hunks))
 
     def parts(self) -> list[tuple[tuple[Hunk, ...], str, Evaluation]]:
         """Each hunk alone, then with others where the rest does not hold without it."""
@@ -145,11 +151,7 @@ class _Trial:
         session, oid = self.session, self.candidate.oid
         places = " and ".join(hunk.place for hunk in hunks)
         session.progress(f"without {places} ({hunks[0].number} of {len(self.hunks)})")
-        folder = session.task.path
-        tree = store.with_files(
-            session.repo, store.tree_of(session.repo, oid), folder, self.files(hunks)
-        )
-        evaluation = self._measured(tree)
+        evaluation = self._measured(self.tree(hunks))
         entry = session.entry(
             evaluation,
             Decision(Status.DRAFT, f"{oid[:10]} without a part, to see its worth", "draft"),
@@ -234,7 +236,6 @@ def _numbers(hunks: Iterable[Hunk]) -> tuple[int, ...]:
 
 
 def _payload(found: Ablation, hunks: Iterable[Hunk]) -> dict[str, object]:
-    minimal = found.minimal.candidate if found.minimal else None
     return {
         "candidate": found.candidate.oid,
         "since": found.since,
@@ -242,7 +243,7 @@ def _payload(found: Ablation, hunks: Iterable[Hunk]) -> dict[str, object]:
         "hunks": [_hunk_to_json(hunk) for hunk in hunks],
         "parts": [_part_to_json(part) for part in found.parts],
         "dropped": list(found.dropped),
-        "minimal": minimal.oid if minimal else "",
+        "minimal": found.kernel,
     }
 
 

@@ -155,3 +155,5 @@ def test_a_broken_kernel_fails_the_check(seeded: Path, git, avogit) -> None:
     assert done.returncode == 1, done.stderr
     assert "COMPILE_ERROR" in done.stdout
     assert "kernels/polynomial/problem.py" in done.stdout
+    done = avogit(seeded, "pr", "check", "--base", "nowhere")
+    assert (done.returncode, "no branch 'nowhere'" in done.stderr) == (1, True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avogit import store
-from avogit.ablation import Ablation, default_base
+from avogit.ablation import Ablation
 from avogit.ablation import ablate as ablate_candidate
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Lineage
@@ -39,7 +39,8 @@ def ablate(path: Path, rev: str, since: str | None, context: int, progress: Prog
         candidate = find_candidate(session.repo, lineage, rev)
         if candidate.score is None:
             raise AvogitError(f"{rev} ({candidate.oid[:10]}) did not pass: nothing to attribute")
-        base = store.resolve(session.repo, since) if since else default_base(lineage, candidate)
+        seed = store.line_of(lineage, candidate)[0]
+        base = store.resolve(session.repo, since) if since else seed.oid
         return ablate_candidate(session, candidate, base, context)
 
 

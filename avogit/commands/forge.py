@@ -10,7 +10,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avogit import store
@@ -53,6 +53,7 @@ def open_request(
         return Opened("", (f"git merge {request.branch}",))
     name = store.choose_remote(repo, remote)
     kind = forge or forge_of(store.remote_url(repo, name))
+    request = replace(request, base=request.base.removeprefix(f"{name}/"))
     if kind == GITHUB and shutil.which("gh") is not None:
         return _github(repo, request, name)
     if kind == GITLAB:

@@ -69,7 +69,7 @@ def pre_push(path: Path, lines: Iterable[str]) -> HookAnswer:
     problems: list[str] = []
     for line in lines:
         _local, oid, remote_ref, _remote_oid = line.split()
-        if remote_ref.startswith("refs/heads/avo/") and oid != ZERO:
+        if remote_ref.startswith(("refs/heads/avo/", "refs/heads/avo-pr/")) and oid != ZERO:
             problems += store.line_problems(repo, oid)
     if not problems:
         return HookAnswer(True)

@@ -82,7 +82,7 @@ def propose(
     progress: Progress,
 ) -> Proposed:
     """A review branch of a candidate, confirmed beside the branch that it is for."""
-    with open_session(path, progress, at=base) as session:
+    with open_session(path, progress, at=_branch(path, base)) as session:
         lineage = session.lineage()
         candidate = find_candidate(session.repo, lineage, rev)
         tree = _merged_tree(session, candidate, base)
@@ -132,12 +132,20 @@ def check(path: Path, base: str, tolerance: float, progress: Progress) -> Checke
     if commit is None:
         raise AvogitError("nothing is checked out here: check out the pull request's branch")
     # The base says what the task is: a pull request may not change how it is judged.
-    with open_session(path, progress, at=base) as session:
+    with open_session(path, progress, at=_branch(path, base)) as session:
         rivals = {INCUMBENT: session.source(session.base)}
         budget_s = session.config.measure.confirm_s
         found = session.measure(session.source(commit), rivals, "confirmation", budget_s)
         judgement, reason = _judged(found, base, tolerance)
         return CheckedRequest(judgement, reason, found, _trusted(session, commit))
+
+
+def _branch(path: Path, base: str) -> str:
+    """The base branch, if it is here."""
+    try:
+        return store.resolve(store.open_repository(path), base)
+    except AvogitError as error:
+        raise AvogitError(f"no branch {base!r} here: name the one it is for with --base") from error
 
 
 def _judged(found: Evaluation, base: str, tolerance: float) -> tuple[Judgement, str]:

@@ -44,8 +44,7 @@ def ablation_text(result: Ablation) -> str:
         lines.append("nothing to drop: every part earns its keep or is needed")
     else:
         made, dropped = result.minimal, ", ".join(map(str, result.dropped))
-        name = f" {made.candidate.oid[:10]}" if made.candidate else ""
-        lines.append(f"without {dropped}: {made.outcome}{name}: {made.reason}")
+        lines.append(f"without {dropped}: {result.kernel[:10]} {made.outcome}: {made.reason}")
     return "\n".join(lines)
 
 
