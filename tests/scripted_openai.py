@@ -32,6 +32,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
     cut: bool = False  # the connection closes half-way
+    stall: bool = False  # half of it, and then nothing until the server is closed
     hang: bool = False  # no answer at all until the server is closed
 
 
@@ -82,6 +83,11 @@ def failing(status: int = 500) -> Reply:
 def truncated() -> Reply:
     """A body, or a stream, that ends before its Content-Length."""
     return Reply(say("this never arrives whole").body, cut=True)
+
+
+def stalled() -> Reply:
+    """A reply that begins and never ends."""
+    return Reply(say("this never arrives whole").body, cut=True, stall=True)
 
 
 def unstreamed(reply: Reply) -> Reply:
@@ -149,7 +155,7 @@ def _streamed(reply: Reply, options: Mapping[str, Any]) -> Reply:
     if options.get("include_usage"):
         chunks.append({**head, "choices": [], "usage": document["usage"]})
     made = events(*chunks, "[DONE]")
-    return replace(made, cut=reply.cut)
+    return replace(made, cut=reply.cut, stall=reply.stall)
 
 
 def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -253,6 +259,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+            if reply.stall:
+                self.wfile.flush()
+                self.server.owner.closing.wait(60)
         except ConnectionError:
             pass  # the client gave up waiting
         self.close_connection = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_runs import FASTER, GIVE_UP, PLAN, SUBMIT, results, run, serving, transcript
+from agent_runs import FASTER, GIVE_UP, PLAN, QUICK, SUBMIT, results, run, serving, transcript
 from scripted_openai import (
     Reply,
     Script,
@@ -18,6 +20,7 @@ from scripted_openai import (
     rate_limited,
     refused,
     say,
+    stalled,
     truncated,
     unstreamed,
 )
@@ -90,6 +93,17 @@ def test_a_stream_that_breaks_is_told_to_the_model_and_counted(tmp_path: Path, s
     assert CUT_SHORT in server.requests[1]["messages"][-1]["content"]
 
 
+@pytest.mark.parametrize("reply", [stalled(), unstreamed(stalled())], ids=["stream", "whole"])
+def test_a_reply_that_begins_and_never_ends_is_a_timeout(
+    tmp_path: Path, serve, reply: Reply
+) -> None:
+    found, server, _ = run(tmp_path, serve, [PLAN, reply], replace(QUICK, timeout_s=0.4))
+    assert isinstance(found, NoProposal)
+    assert (found.outcome, len(server.requests)) == ("timeout", 2)
+    assert found.plan is not None
+    assert found.usage == Usage("scripted", 100, 10, unreported=1)
+
+
 @pytest.mark.parametrize("trouble", [rate_limited(), failing(500), failing(503)])
 def test_a_storm_that_passes_costs_nothing(tmp_path: Path, serve, trouble: Reply) -> None:
     found, _, _ = run(tmp_path, serve, [trouble, PLAN, trouble, FASTER, trouble, SUBMIT])
@@ -128,7 +142,7 @@ def test_calls_without_numbers_and_usage_in_every_piece() -> None:
     for number in (1, 2):
         entry = {"id": f"c{number}", "function": {"name": "f", "arguments": {"x": number}}}
         usage = {"prompt_tokens": 5, "completion_tokens": number}
-        incoming.take(f"data: {json_text(chunk({'tool_calls': [entry]}, usage=usage))}")
+        incoming.take(f"data: {json.dumps(chunk({'tool_calls': [entry]}, usage=usage))}")
         incoming.take("")
     incoming.take(": a comment")
     incoming.take("data: [DONE]")
@@ -138,12 +152,6 @@ def test_calls_without_numbers_and_usage_in_every_piece() -> None:
         ("c2", "f", '{"x": 2}'),
     ]
     assert (reply.tokens, reply.broken) == ((5, 2, 0), "")
-
-
-def json_text(value: object) -> str:
-    import json
-
-    return json.dumps(value)
 
 
 def test_an_unknown_tool_and_broken_arguments_do_not_end_a_step(tmp_path: Path, serve) -> None:

@@ -36,10 +36,14 @@ _SHORTEST_S = 0.01
 
 
 class Stopped(Exception):
-    """The conversation cannot go on. `outcome` is a name of docs/operators.md."""
+    """The conversation cannot go on. `outcome` is a name of docs/operators.md.
 
-    def __init__(self, outcome: str, detail: str) -> None:
+    `begun`: a reply was on its way, so that it is paid for and nobody told its tokens.
+    """
+
+    def __init__(self, outcome: str, detail: str, *, begun: bool = False) -> None:
         super().__init__(f"{outcome}: {detail}")
+        self.begun = begun
         self.outcome = outcome
         self.detail = detail
 
@@ -160,17 +164,18 @@ class Client:
                 for line in response.iter_lines():
                     incoming.take(line)
                     if time.monotonic() >= deadline:
-                        raise self._too_late()
+                        raise self._too_late(begun=True)
             except Exception as error:
                 if _is_named(error, _SLOW):
-                    raise self._too_late() from error
+                    raise self._too_late(begun=True) from error
                 if _is_named(error, _BROKEN):
                     return incoming.reply(cut=True)
                 raise
         return incoming.reply()
 
-    def _too_late(self) -> Stopped:
-        return Stopped("timeout", f"{self._endpoint.shown} gave no answer in time")
+    def _too_late(self, *, begun: bool = False) -> Stopped:
+        what = "ended no answer" if begun else "gave no answer"
+        return Stopped("timeout", f"{self._endpoint.shown} {what} in time", begun=begun)
 
     def _stopped(self, error: openai.APIError) -> Stopped:
         where = self._endpoint.shown

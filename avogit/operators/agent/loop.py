@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from avogit.budget import Meter
 from avogit.config import Agent as Limits
 from avogit.operators.agent.client import Client, Message, Stopped, no_tools
 from avogit.operators.agent.memory import Conversation, compact
@@ -41,7 +42,7 @@ def converse(
             raise Stopped("budget", used_up)
         numbered = _numbered(progress, turn)
         compact(session, client, conversation, max(0.0, deadline - time.monotonic()))
-        reply = _ask(client, conversation.messages, tools, deadline, Live(numbered))
+        reply = _ask(client, conversation.messages, tools, deadline, Live(numbered), meter)
         meter.charge(client.charge(reply))
         ending = _answer(session, conversation, reply, tools, numbered)
         if ending is not None:
@@ -66,6 +67,7 @@ def _ask(
     tools: list[dict[str, Any]],
     deadline: float,
     heard: Callable[[str], None],
+    meter: Meter,
 ) -> Reply:
     """The next reply, if the step's time allows one."""
     left_s = deadline - time.monotonic()
@@ -75,6 +77,8 @@ def _ask(
     try:
         return client.complete(messages, tools, left_s, heard)
     except Stopped as stopped:
+        if stopped.begun:
+            meter.charge(client.charge(Reply()))
         if stopped.outcome == "timeout" and time.monotonic() >= deadline:
             raise used_up from stopped
         raise

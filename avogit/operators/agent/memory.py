@@ -106,7 +106,9 @@ def _words(
     ]
     try:
         reply = client.complete(asked, [], left_s)
-    except Stopped:
+    except Stopped as stopped:
+        if stopped.begun:
+            session.context.meter.charge(client.charge(Reply()))
         return ""  # the next turn meets the same trouble, and names it
     session.context.meter.charge(client.charge(reply))
     return "" if reply.broken else reply.text.strip()
