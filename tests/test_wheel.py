@@ -45,6 +45,8 @@ def test_the_wheel_carries_what_it_needs(wheel: Path) -> None:
         "avogit/hooks/pre-push",
         "avogit/kernels/attention-cpu/task.yaml",
         "avogit/kernels/attention-cpu/knowledge",
+        "avogit/kernels/attention-cuda/attention.cu",
+        "avogit/kernels/attention-triton/knowledge",
         "avogit/kernels/softmax-cpu/kernel.cpp",
         "avogit/templates",
     ):

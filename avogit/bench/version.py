@@ -8,7 +8,7 @@ import hashlib
 from avogit.processes import PACKAGE
 
 _CODE = ("bench", "build", "evaluation", "sandbox")
-_FILES = ("processes.py", "statistics.py")
+_FILES = ("bundle.py", "devices.py", "processes.py", "statistics.py")
 
 
 @functools.cache

@@ -116,7 +116,7 @@ def _make(
     )
     cubins = []
     for source in (name for name in order.sources if name.endswith(".cu")):
-        cubin = f"{Path(source).stem}.cubin"
+        cubin = Path(source).with_suffix(".cubin").as_posix().replace("/", "-")
         failure = workshop.run(_command(order, compiler, source, cubin), "compile-error")
         if failure is not None:
             return failure
