@@ -255,6 +255,20 @@ def test_a_program_installed_in_a_folder_of_its_own(tmp_path: Path, judge: Compi
     assert transcript(found).split() == [str(home), "found"]
 
 
+def test_a_program_named_from_where_the_user_stands(
+    tmp_path: Path, judge: CompilingJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "tool.sh"
+    tool.write_text("#!/bin/sh\necho stood in $PWD\n")
+    tool.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    context = sample_context(workdir, judge.history, command="./tool.sh")
+    found = load_operator("command")(context)
+    assert transcript(found).strip() == f"stood in {workdir}/workspace"
+
+
 def test_the_door_s_words() -> None:
     assert parse(["evaluate"]) == ("evaluate", {"subject": "a draft"})
     assert parse(["submit", "-m", "x"]) == ("submit", {"subject": "x", "why": ""})

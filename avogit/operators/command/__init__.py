@@ -57,8 +57,10 @@ def _run(
     settings = context.config.command
     environ = _environment(os.environ, preset, settings.env, rooms)
     command = filled(words, sorted(context.parent_files))
-    if shutil.which(command[0], path=environ["PATH"]) is None:
+    program = shutil.which(command[0], path=environ["PATH"])
+    if program is None:
         raise AvogitError(f"cannot start `{command[0]}`: is it installed and on PATH?")
+    command[0] = str(Path(program).absolute())  # it starts in the workspace, not here
     sandbox = confines_programs() if settings.sandbox else ""
     disk_bytes = settings.disk_mb << 20
     if sandbox:
