@@ -13,9 +13,11 @@ from avogit.statistics import (
     Call,
     Sequential,
     block_estimate,
+    inverse,
     log_ratio_interval,
     mean_over_workloads,
     proportion_interval,
+    quotient,
     score,
     t_quantile,
     widened,
@@ -236,3 +238,17 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
         missed += not ratio.low <= math.exp(0.02) <= ratio.high
     low, high = proportion_interval(missed, runs, 0.999)
     assert low <= 0.05 <= high
+
+
+def test_a_comparison_told_of_the_other_side() -> None:
+    turned = inverse(Ratio(2.0, 1.6, 2.5))
+    assert (turned.value, turned.low, turned.high) == pytest.approx((0.5, 0.4, 0.625))
+    assert inverse(turned).high == pytest.approx(2.5)
+
+
+def test_a_quotient_of_two_runs_is_wider_than_either() -> None:
+    one, other = Ratio(2.0, 1.9, 2.0 * 2.0 / 1.9), Ratio(1.0, 0.96, 1 / 0.96)
+    found = quotient(one, other)
+    widths = [math.log(ratio.high / ratio.low) for ratio in (one, other, found)]
+    assert found.value == pytest.approx(2.0)
+    assert widths[2] == pytest.approx(math.hypot(widths[0], widths[1]))

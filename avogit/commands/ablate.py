@@ -37,8 +37,8 @@ def ablate(path: Path, rev: str, since: str | None, context: int, progress: Prog
     with open_session(path, progress) as session:
         lineage = session.lineage()
         candidate = find_candidate(session.repo, lineage, rev)
-        if candidate.score is None:
-            raise AvogitError(f"{rev} ({candidate.oid[:10]}) did not pass: nothing to attribute")
+        if candidate.score is None or not candidate.measured:
+            raise AvogitError(f"{rev} ({candidate.oid[:10]}) has no score: nothing to attribute")
         seed = store.line_of(lineage, candidate)[0]
         base = store.resolve(session.repo, since) if since else seed.oid
         return ablate_candidate(session, candidate, base, context)

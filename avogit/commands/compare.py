@@ -129,7 +129,7 @@ def _find(repo: store.Repository, population: str | None, rev: str) -> tuple[str
     if population is None and rev not in _NAMES:
         oid = store.resolve(repo, rev)
         for name in store.populations(repo):
-            known = store.read_lineage(repo, name).candidates
+            known = read_population(repo, name).candidates
             if oid in known:
                 return name, known[oid]
     lineage = read_population(repo, population)

@@ -174,6 +174,9 @@ def _merged_tree(session: Session, candidate: Candidate, base: str) -> str:
     """What the branch will hold once the candidate is merged: that is what is measured."""
     if candidate.score is None:
         raise AvogitError(f"{candidate.oid[:10]} did not pass ({candidate.verdict}): not proposed")
+    if not candidate.measured:
+        why = candidate.distrust or "its tree is not the one that was measured"
+        raise AvogitError(f"{candidate.oid[:10]} is unmeasured here: {why}; not proposed")
     found = store.merge(session.repo, session.base, candidate.oid)
     if found.ancestor == candidate.oid:
         raise AvogitError(f"{base} has {candidate.oid[:10]} already: nothing to propose")

@@ -73,7 +73,8 @@ def check_text(result: CheckedRequest) -> str:
     lines = [result.reason]
     if result.trusted:
         lines.append(f"changes files that a candidate may not: {', '.join(result.trusted)}")
-    return "\n".join([*lines, evaluation_text(result.evaluation)])
+    table = evaluation_text(result.evaluation)
+    return "\n".join([*lines, table, "the incumbent in this table is the base's kernel"])
 
 
 def _blamed(line: BlamedLine, width: int) -> str:
