@@ -71,6 +71,7 @@ class Meter:
     device_s: Callable[[], float] = lambda: 0.0
     clock: Callable[[], float] = time.monotonic
     usage: Usage | None = None
+    _beside: Usage | None = None
     _begun_s: float = 0.0
     _device_before_s: float = 0.0
 
@@ -83,6 +84,11 @@ class Meter:
         self.usage = cost if self.usage is None else self.usage + cost
         self.journal(self.usage)
 
+    def charge_beside(self, usage: Usage) -> None:
+        """Something else was paid on the step's account, and is recorded by itself."""
+        cost = priced(usage, self.prices)
+        self._beside = cost if self._beside is None else self._beside + cost
+
     def settle(self, usage: Usage | None) -> None:
         """The operator ended and says what it paid; what it charged before is that sum already."""
         if self.usage is None:
@@ -90,11 +96,12 @@ class Meter:
 
     def spent(self) -> Spent:
         """The step's sums up to now."""
-        return spent_on(
+        own = spent_on(
             self.usage,
             wall_s=self.clock() - self._begun_s,
             device_s=self.device_s() - self._device_before_s,
         )
+        return own + spent_on(self._beside)
 
     def left_s(self) -> float:
         """Seconds until the step's time is used up; infinite without such a limit."""

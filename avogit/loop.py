@@ -99,7 +99,7 @@ class Course:
         granted = self._granted.pop(worker)
         # What a dead worker had spent is not known yet: as much as it could.
         self._purse.take(all_of(granted) if result.outcome == DIED else result.spent)
-        result = replace(result, left=self._purse.left())
+        result = replace(_without_raw(result), left=self._purse.left())
         self.done.append(result)
         live = lineage.live()
         self.lines, self.best = len(live), live[0].score if live else None
@@ -128,6 +128,13 @@ class Course:
             self.workers,
             self.device_busy_s(),
         )
+
+
+def _without_raw(result: StepResult) -> StepResult:
+    """Less the raw times, which its record has: a run keeps all of its results."""
+    if result.evaluation is None:
+        return result
+    return replace(result, evaluation=replace(result.evaluation, raw={}))
 
 
 class Watcher(Protocol):

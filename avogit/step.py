@@ -180,7 +180,7 @@ def _vary(
     pair: tuple[Candidate, Candidate] | None = None,
 ) -> StepResult:
     """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
-    direction = None if pair else supervisor.steer(session, writer, session.lineage())
+    direction = None if pair else supervisor.steer(session, writer, session.lineage(), meter)
     for _ in range(_TRIES):
         lineage = session.lineage()
         rng = session.rng(lineage, writer.number)

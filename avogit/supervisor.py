@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from avogit import guidance, store
-from avogit.budget import priced
+from avogit.budget import Meter, priced
 from avogit.errors import AvogitError
 from avogit.guidance import Alarm, Course, Direction
 from avogit.operators import on_a_line
@@ -37,25 +37,40 @@ class Advisor(Protocol):
         """Several directions, the first to be tried first."""
 
 
-def steer(session: Session, writer: store.Writer, lineage: Lineage) -> Direction | None:
+def steer(
+    session: Session, writer: store.Writer, lineage: Lineage, meter: Meter
+) -> Direction | None:
     """The direction of the next step; intervenes first where the search stands still."""
-    settings = session.config.supervisor
-    seen = guidance.course(lineage, store.events(session.repo, session.population))
-    alarm = guidance.alarm(seen.quiet, settings)
+    seen, alarm = _look(session, lineage)
     if alarm is not None:
-        return _intervene(session, writer, lineage, seen, alarm)
+        with store.alone(session.repo, "supervisor"):  # of several steps that saw it, one answers
+            seen, alarm = _look(session, lineage)
+            if alarm is not None:
+                return _intervene(session, writer, lineage, seen, alarm, meter)
     return seen.interventions[-1].current() if seen.interventions else None
 
 
+def _look(session: Session, lineage: Lineage) -> tuple[Course, Alarm | None]:
+    seen = guidance.course(lineage, store.events(session.repo, session.population))
+    return seen, guidance.alarm(seen.quiet, session.config.supervisor)
+
+
 def _intervene(
-    session: Session, writer: store.Writer, lineage: Lineage, seen: Course, alarm: Alarm
+    session: Session,
+    writer: store.Writer,
+    lineage: Lineage,
+    seen: Course,
+    alarm: Alarm,
+    meter: Meter,
 ) -> Direction | None:
     session.progress(f"supervisor: {alarm.reason}")
     settings = session.config.supervisor
     advisor: Advisor = asked_model if settings.model else by_rules
     ways, who, usage, why = advisor(session, lineage, seen, alarm)
     payload = guidance.intervention_payload(alarm, ways, who, settings.steps_per_direction)
-    usage = priced(usage, session.config.prices) if usage else None
+    if usage is not None:
+        usage = priced(usage, session.config.prices)
+        meter.charge_beside(usage)
     payload |= {"usage": store.usage_to_json(usage), "no_model": why}
     writer.append(guidance.INTERVENTION, payload, {})
     return ways[0] if ways else None

@@ -45,6 +45,8 @@ def test_a_meter_keeps_every_reply_before_the_next() -> None:
     assert "25 tokens" in meter.reached()
     meter.settle(Usage("gpt-5", 999, 999))
     assert meter.spent().tokens == 33
+    meter.charge_beside(Usage("gpt-5", 1, 1))
+    assert (meter.spent().tokens, len(kept)) == (35, 2)
 
 
 @pytest.mark.parametrize(

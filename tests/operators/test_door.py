@@ -302,7 +302,7 @@ def test_a_preset_gets_the_keys_that_it_declares() -> None:
     [
         ("no tokens here\n{\n", None),
         ('{"type": "result", "usage": {"input_tokens": 3, "cache_read_input_tokens": 4, '
-         '"output_tokens": 5}, "modelUsage": {"m-1": {}}}', Usage("m-1", 7, 5)),
+         '"output_tokens": 5}, "modelUsage": {"m-1": {}}}', Usage("m-1", 7, 5, 4)),
         ('{"usage": {"input_tokens": 1, "output_tokens": 2}}\nnoise\n'
          '{"usage": {"input_tokens": 10, "output_tokens": -20}}', Usage("", 11, 2)),
         ('{"usage": {"input_tokens": "many"}}', Usage("", 0, 0)),

@@ -23,7 +23,8 @@ def usage_told(transcript: str) -> Usage | None:
         return None
     given = sum(_count(usage, name) for _, usage in found for name in _INPUT)
     made = sum(_count(usage, "output_tokens") for _, usage in found)
-    return Usage(next((m for m, _ in found if m), ""), given, made)
+    cached = sum(_count(usage, _INPUT[2]) for _, usage in found)
+    return Usage(next((m for m, _ in found if m), ""), given, made, cached)
 
 
 def _documents(transcript: str) -> Iterator[tuple[str, dict[str, Any]]]:
