@@ -46,6 +46,7 @@ bench: $(STAMP)  ## Measure avogit itself: overhead, big lineages, A/A, many wri
 	$(BIN)/python benchmarks/bench_aa.py
 	$(BIN)/python benchmarks/bench_review.py
 	$(BIN)/python benchmarks/bench_writers.py
+	$(BIN)/python benchmarks/bench_steps.py
 	$(BIN)/python benchmarks/bench_throughput.py
 
 clean:  ## Remove what the targets made, the environment too
