@@ -19,9 +19,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "store")]
 
 from scripted_openai import Reply, calls, say  # noqa: E402
 
+from avogit.bench.device import device_lock  # noqa: E402
 from avogit.bench.protocol import Order, Report  # noqa: E402
 from avogit.evaluation import Judged  # noqa: E402
-from avogit.evaluation.device import device_lock  # noqa: E402
 from avogit.records import BASELINE, CANDIDATE, Verdict  # noqa: E402
 
 KERNEL = (ROOT / "tests/tasks/polynomial/kernel.cpp").read_text(encoding="utf-8")

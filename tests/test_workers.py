@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import AVOGIT
 from crowd import all_at_once, faults
 from test_kill import alive, descendants
 
@@ -44,10 +43,10 @@ def run_words(quick: Path, *more: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(directory: Path, words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(program: str, directory: Path, words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """`avogit` at work; gone at the end whatever the test finds."""
     out = subprocess.PIPE
-    with subprocess.Popen([AVOGIT, *words], cwd=directory, stdout=out, stderr=out) as process:
+    with subprocess.Popen([program, *words], cwd=directory, stdout=out, stderr=out) as process:
         try:
             yield process
         finally:
@@ -84,8 +83,10 @@ def tried(git, repository: Path) -> int:
     return git(repository, "log", "--format=%s", "--first-parent", *chains).count("avogit tried ")
 
 
-def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(quick: Path, git, avogit) -> None:
-    with running(quick, run_words(quick)) as process:
+def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(
+    quick: Path, git, avogit, avogit_path: str
+) -> None:
+    with running(avogit_path, quick, run_words(quick)) as process:
         until(lambda: in_hand(git, quick) > 0)
         until(lambda: len(worker_pids(process)) == 2)
         victim = worker_pids(process)[0]
@@ -112,13 +113,13 @@ def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(quick: Path, git, a
     assert avogit(quick, "fsck").returncode == 0
 
 
-def test_steps_at_once_all_end_in_a_reachable_commit(quick: Path, git) -> None:
+def test_steps_at_once_all_end_in_a_reachable_commit(quick: Path, avogit_path: str) -> None:
     breaks = quick.parent / "break"
     breaks.write_text(
         '#!/bin/sh\necho "no C++ $(date +%N)" >> kernel.cpp\n'
     )  # so no device is needed
     breaks.chmod(0o755)
-    words = [AVOGIT, "step", "--command", f"'{breaks}'", "--json"]
+    words = [avogit_path, "step", "--command", f"'{breaks}'", "--json"]
     crowd = all_at_once([words] * 5, quick, {})
     steps = [json.loads(told)["step"] for told in crowd.told]
     assert {step["evaluation"]["verdict"] for step in steps} == {"COMPILE_ERROR"}
@@ -127,9 +128,12 @@ def test_steps_at_once_all_end_in_a_reachable_commit(quick: Path, git) -> None:
     assert faults(quick, replace(crowd, acknowledged=made), 5, population) == []
 
 
-def test_a_board_on_a_terminal_and_a_stop_from_another(quick: Path, git, avogit) -> None:
+def test_a_board_on_a_terminal_and_a_stop_from_another(
+    quick: Path, git, avogit, avogit_path: str
+) -> None:
     ours, theirs = pty.openpty()
-    with subprocess.Popen([AVOGIT, *run_words(quick)], cwd=quick, stdout=theirs, stderr=theirs):
+    words = [avogit_path, *run_words(quick)]
+    with subprocess.Popen(words, cwd=quick, stdout=theirs, stderr=theirs):
         os.close(theirs)
         shown = read_terminal(ours, until_seen=b"timing block")
         done = avogit(quick, "stop", "--wait")
