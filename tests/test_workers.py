@@ -92,6 +92,7 @@ def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(
         victim = worker_pids(process)[0]
         os.kill(victim, signal.SIGKILL)
         until(lambda: len(set(worker_pids(process)) - {victim}) == 2)
+        until(lambda: in_hand(git, quick) > 0)
         below = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=20)
