@@ -13,8 +13,8 @@ from pathlib import Path
 
 from avogit import lessons, store
 from avogit.budget import Meter
+from avogit.directions import Direction
 from avogit.evaluation import Source
-from avogit.guidance import Direction
 from avogit.operators import Context, Evaluate, FindRepeat, Merged, Recorded
 from avogit.operators.knowledge import user_documents
 from avogit.operators.prompts import USER_TEMPLATES

@@ -17,9 +17,9 @@ from avogit import acceptance, lessons, selection, store, supervisor
 from avogit.budget import Meter, Spent
 from avogit.config import Limit
 from avogit.context import make_context
+from avogit.directions import Direction
 from avogit.errors import AvogitError
 from avogit.evaluation import Source, cross_gains
-from avogit.guidance import Direction
 from avogit.operators import MODEL_OPERATORS, NoProposal, load_operator
 from avogit.records import (
     ANCESTOR,

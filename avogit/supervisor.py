@@ -1,7 +1,7 @@
 """The supervisor: looks at the search before each step, and steers it when it stands still.
 
 Owns an intervention: who is asked, what is recorded of it, and which direction a step gets.
-Leaves detecting, and the directions that rules find, to `guidance`. Nothing is remembered but
+Leaves detecting to `guidance` and what rules find to `directions`. Nothing is remembered but
 in git, so that every process and every clone sees the same supervisor.
 """
 
@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from avogit import guidance, store
 from avogit.budget import Meter, priced
+from avogit.directions import Direction, directions
 from avogit.errors import AvogitError
-from avogit.guidance import Alarm, Course, Direction
+from avogit.guidance import Alarm, Course
 from avogit.operators import on_a_line
 from avogit.operators.advice import NoAdvice, ask
 from avogit.operators.prompts import template_text
@@ -78,7 +79,7 @@ def _intervene(
 
 def by_rules(_session: Session, lineage: Lineage, _seen: Course, _alarm: Alarm, /) -> Advice:
     """The directions that need no model."""
-    return guidance.directions(lineage)[:_MOST], RULES, None, ""
+    return directions(lineage)[:_MOST], RULES, None, ""
 
 
 def asked_model(session: Session, lineage: Lineage, seen: Course, alarm: Alarm, /) -> Advice:
@@ -114,7 +115,7 @@ def _question(session: Session, lineage: Lineage, seen: Course, alarm: Alarm) ->
         pruned=list(lineage.pruned.items())[-10:],
         attempts=[bounded(step.what, 200) for step in seen.quiet if not step.oid][-10:],
         past=past,
-        directions=guidance.directions(lineage),
+        directions=directions(lineage),
     )
 
 

@@ -13,6 +13,7 @@ from scripted_openai import Reply, ScriptedOpenAI, call
 
 from avogit import guidance, store
 from avogit.config import Supervisor
+from avogit.directions import Direction, directions
 from avogit.guidance import Kind, Step
 from avogit.records import Candidate, Head, Lineage, Ratio, Status, Verdict
 from avogit.store import Event
@@ -91,7 +92,7 @@ def lineage(*candidates: Candidate) -> Lineage:
 
 
 def test_rules_find_several_ways_from_the_lineage() -> None:
-    ways = {way.kind: way for way in guidance.directions(lineage())}
+    ways = {way.kind: way for way in directions(lineage())}
     assert list(ways) == ["ancestor", "revive", "line", "workload", "change"]
     assert ways["ancestor"].parent == "a" * 40  # one child; the seed had three
     assert ways["revive"].parent == "c" * 40  # the pruned one that is not in the best line
@@ -102,8 +103,8 @@ def test_rules_find_several_ways_from_the_lineage() -> None:
 def test_a_lineage_of_a_seed_has_ways_too() -> None:
     seed = candidate("s", "0", 1.0, Status.SEED)
     alone = Lineage("p", {seed.oid: seed}, (Head("refs/heads/avo/p/s", seed.oid),), (), {})
-    assert [way.kind for way in guidance.directions(alone)] == ["workload", "change"]
-    assert guidance.directions(Lineage("p", {}, (), (), {})) == ()
+    assert [way.kind for way in directions(alone)] == ["workload", "change"]
+    assert directions(Lineage("p", {}, (), (), {})) == ()
 
 
 def recorded(oid: str) -> Event:
@@ -117,7 +118,7 @@ def attempt(outcome: str, detail: str = "") -> Event:
 
 def intervention(*texts: str) -> Event:
     alarm = guidance.Alarm("stall", "nothing was accepted in 2 steps", {"worse": 2}, ())
-    ways = [guidance.Direction("advice", "", text) for text in texts]
+    ways = [Direction("advice", "", text) for text in texts]
     payload = guidance.intervention_payload(alarm, ways, "rules", 2)
     return Event("intervention", "sha256:i", 1, payload)
 

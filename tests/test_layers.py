@@ -41,7 +41,7 @@ LAYERS = (
     ),
     ("workspace", "sandbox", "budget"),
     ("selection", "acceptance", "store", "genealogy", "trajectory"),
-    ("calibration", "ledger", "lessons"),
+    ("calibration", "ledger", "lessons", "directions"),
     ("guidance", "operators"),
     ("build", "bench"),
     ("evaluation",),
