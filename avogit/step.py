@@ -13,24 +13,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avogit import acceptance, lessons, selection, store, supervisor
+from avogit import lessons, selection, store, supervisor
 from avogit.budget import Meter, Spent
 from avogit.config import Limit
 from avogit.context import make_context
 from avogit.directions import Direction
-from avogit.errors import AvogitError
-from avogit.evaluation import Source, cross_gains
+from avogit.founding import found_population
+from avogit.judging import Judgement, judge
 from avogit.operators import MODEL_OPERATORS, NoProposal, load_operator
-from avogit.records import (
-    ANCESTOR,
-    Candidate,
-    Decision,
-    Evaluation,
-    Lineage,
-    Proposal,
-    Status,
-    Verdict,
-)
+from avogit.records import Candidate, Evaluation, Lineage, Proposal, Status
 from avogit.session import Session
 
 _OVERTAKEN = "overtaken"
@@ -53,6 +44,18 @@ class StepResult:
     left: str = ""  # of the run's budget, after this step
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What all parts of one step share."""
+
+    session: Session
+    writer: store.Writer
+    operator: str
+    meter: Meter
+    command: str | None = None
+    pair: tuple[Candidate, Candidate] | None = None  # to be crossed
+
+
 def take_step(
     session: Session, operator: str, command: str | None = None, limit: Limit | None = None
 ) -> StepResult:
@@ -70,16 +73,30 @@ def grow(
     """A step of `operator` in a population that has its seed; retires nothing."""
     meter = _meter(session, session.config.budget.step if limit is None else limit)
     with store.writer(session.repo, session.population) as writer:
+        turn = _Turn(session, writer, operator, meter, command)
         work = writer.unfinished()
-        if work is not None:
-            result = _finish(session, writer, work, meter)
-        else:
-            result = _vary(session, writer, operator, command, meter)
+        result = _vary(turn) if work is None else _finish(turn, work)
     return replace(result, spent=meter.spent())
 
 
-def _meter(session: Session, limit: Limit) -> Meter:
-    return Meter(limit, session.config.prices, device_s=lambda: session.device_s)
+def cross(session: Session, first: Candidate, second: Candidate) -> StepResult:
+    """Merge two candidates' changes; the union is evaluated and gated like any child."""
+    with free_writer(session) as writer:
+        meter = _meter(session, Limit())
+        result = _vary(_Turn(session, writer, "cross", meter, pair=(first, second)))
+    return with_pruning(session, result)
+
+
+def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
+    """Evaluate, decide and record a proposal that somebody already made."""
+    with free_writer(session) as writer:
+        turn = _Turn(session, writer, operator, _meter(session, Limit()))
+        if proposal.usage is not None:
+            turn.meter.settle(proposal.usage)
+        result = _consider(turn, session.lineage(), proposal)
+        if result.candidate is None:
+            _keep_attempt(turn, _dropped(result, proposal), proposal.parent)
+    return with_pruning(session, result)
 
 
 @contextlib.contextmanager
@@ -87,28 +104,8 @@ def free_writer(session: Session) -> Iterator[store.Writer]:
     """A writer with empty hands: what a killed step left in them is finished first."""
     with store.writer(session.repo, session.population) as writer:
         if (work := writer.unfinished()) is not None:
-            _finish(session, writer, work, _meter(session, Limit()))
+            _finish(_Turn(session, writer, work.operator, _meter(session, Limit())), work)
         yield writer
-
-
-def cross(session: Session, first: Candidate, second: Candidate) -> StepResult:
-    """Merge two candidates' changes; the union is evaluated and gated like any child."""
-    with free_writer(session) as writer:
-        result = _vary(session, writer, "cross", None, _meter(session, Limit()), (first, second))
-    return with_pruning(session, result)
-
-
-def submit(session: Session, proposal: Proposal, operator: str) -> StepResult:
-    """Evaluate, decide and record a proposal that somebody already made."""
-    with free_writer(session) as writer:
-        meter = _meter(session, Limit())
-        if proposal.usage is not None:
-            meter.settle(proposal.usage)
-        result = _consider(session, writer, session.lineage(), proposal, operator, meter)
-        if result.candidate is None:
-            dropped = _dropped(result, proposal)
-            _keep_attempt(session, writer, dropped, operator, proposal.parent, meter)
-    return with_pruning(session, result)
 
 
 def with_pruning(session: Session, result: StepResult) -> StepResult:
@@ -116,47 +113,6 @@ def with_pruning(session: Session, result: StepResult) -> StepResult:
     if result.outcome != str(Status.ACCEPTED):
         return result
     return replace(result, pruned=prune(session))
-
-
-def found_population(session: Session) -> None:
-    """Seed a population that has no seed. Of several processes that find none, one does it."""
-    if session.founded or session.lineage().seed() is not None:
-        session.founded = True
-        return
-    with store.alone(session.repo, "founding"):
-        if session.lineage().seed() is None:
-            seed_population(session)
-
-
-def seed_population(session: Session, from_rev: str | None = None) -> Candidate:
-    """Measure HEAD's kernel, or another commit's in HEAD's place, and make it a line's first."""
-    before_s = session.device_s
-    source, body = session.source(session.base), ""
-    if from_rev is not None:
-        source, body = _transplanted(session, from_rev)
-    session.progress("measuring the seed")
-    evaluation = session.measure(source, {}, "fresh", session.config.measure.budget_s)
-    decision = acceptance.decide_seed(evaluation)
-    if decision.status is not Status.SEED:
-        raise AvogitError(
-            f"the seed ({session.task.path} at {session.base[:10]}) does not pass: "
-            f"{evaluation.verdict} {evaluation.reason}: {_first_line(evaluation.detail)}"
-        )
-    entry = session.entry(
-        evaluation, decision, (session.base,), "seed", subject="seed", generation=0
-    )
-    with store.writer(session.repo, session.population) as writer:
-        store.add_base(session.repo, session.population, session.base)
-        return writer.record(replace(entry, body=body, device_s=session.device_s - before_s))
-
-
-def _transplanted(session: Session, rev: str) -> tuple[Source, str]:
-    """Another commit's editable files on HEAD's tree, and where they came from."""
-    oid = store.resolve(session.repo, rev)
-    files = session.source(oid).files
-    tree = store.tree_of(session.repo, session.base)
-    tree = store.with_files(session.repo, tree, session.task.path, files)
-    return Source(tree, files), f"The kernel of {oid}, measured anew."
 
 
 def prune(session: Session) -> tuple[str, ...]:
@@ -171,42 +127,30 @@ def prune(session: Session) -> tuple[str, ...]:
     return tuple(r.oid for r in leaving)
 
 
-def _vary(
-    session: Session,
-    writer: store.Writer,
-    operator: str,
-    command: str | None,
-    meter: Meter,
-    pair: tuple[Candidate, Candidate] | None = None,
-) -> StepResult:
+def _meter(session: Session, limit: Limit) -> Meter:
+    return Meter(limit, session.config.prices, device_s=lambda: session.device_s)
+
+
+def _vary(turn: _Turn) -> StepResult:
     """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
-    direction = None if pair else supervisor.steer(session, writer, session.lineage(), meter)
+    session, meter = turn.session, turn.meter
+    direction = None
+    if turn.pair is None:
+        direction = supervisor.steer(session, turn.writer, session.lineage(), meter)
     for _ in range(_TRIES):
         lineage = session.lineage()
-        rng = session.rng(lineage, writer.number)
-        parent, partner = pair or (_parent(session, lineage, rng, direction), None)
-        proposal = _propose(
-            session,
-            writer,
-            lineage,
-            parent,
-            operator,
-            rng=rng,
-            command=command,
-            meter=meter,
-            partner=partner,
-            direction=direction,
-        )
-        if operator in MODEL_OPERATORS:
+        rng = session.rng(lineage, turn.writer.number)
+        parent, partner = turn.pair or (_parent(session, lineage, rng, direction), None)
+        proposal = _propose(turn, lineage, parent, partner, rng, direction)
+        if turn.operator in MODEL_OPERATORS:
             meter.settle(proposal.usage)
         if isinstance(proposal, NoProposal):
-            return _keep_attempt(session, writer, proposal, operator, parent.oid, meter)
-        result = _consider(session, writer, lineage, proposal, operator, meter)
+            return _keep_attempt(turn, proposal, parent.oid)
+        result = _consider(turn, lineage, proposal)
         if result.outcome != _OVERTAKEN or meter.usage is not None:
             break
     if result.candidate is None:
-        dropped = _dropped(result, proposal)
-        _keep_attempt(session, writer, dropped, operator, proposal.parent, meter)
+        _keep_attempt(turn, _dropped(result, proposal), proposal.parent)
     return result
 
 
@@ -220,32 +164,28 @@ def _parent(
 
 
 def _propose(
-    session: Session,
-    writer: store.Writer,
+    turn: _Turn,
     lineage: Lineage,
     parent: Candidate,
-    operator: str,
-    *,
-    rng: random.Random,
-    command: str | None,
-    meter: Meter,
     partner: Candidate | None,
+    rng: random.Random,
     direction: Direction | None,
 ) -> Proposal | NoProposal:
-    vary = load_operator(operator)
-    meter.journal = lambda usage: writer.spend(store.Spending(operator, parent.oid, usage))
+    vary = load_operator(turn.operator)
+    writer, operator = turn.writer, turn.operator
+    turn.meter.journal = lambda usage: writer.spend(store.Spending(operator, parent.oid, usage))
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
-        session.progress(f"{operator}: varying {parent.oid[:10]}")
+        turn.session.progress(f"{operator}: varying {parent.oid[:10]}")
         context = make_context(
-            session,
+            turn.session,
             writer,
             lineage,
             parent,
             operator,
             rng=rng,
             workdir=Path(workdir),
-            meter=meter,
-            command=command,
+            meter=turn.meter,
+            command=turn.command,
             partner=partner,
             direction=direction,
         )
@@ -253,30 +193,24 @@ def _propose(
             return vary(context)
         except KeyboardInterrupt:
             stopped = NoProposal("interrupted", "Ctrl-C, while the operator was at work")
-            _keep_attempt(session, writer, stopped, operator, parent.oid, meter)
+            _keep_attempt(turn, stopped, parent.oid)
             raise
 
 
-def _keep_attempt(
-    session: Session,
-    writer: store.Writer,
-    found: NoProposal,
-    operator: str,
-    parent: str,
-    meter: Meter,
-) -> StepResult:
+def _keep_attempt(turn: _Turn, found: NoProposal, parent: str) -> StepResult:
     """Record what came to no child: why, at what cost, and how far it got."""
     oid = found.parent or parent
-    tree = ""
+    repo, tree = turn.session.repo, ""
     if found.files:
-        base = store.tree_of(session.repo, oid)
-        tree = store.with_files(session.repo, base, session.task.path, found.files)
+        base = store.tree_of(repo, oid)
+        tree = store.with_files(repo, base, turn.session.task.path, found.files)
     payload = store.attempt_payload(
-        operator, oid, found.outcome, found.detail, found.plan, tree, found.summary
+        turn.operator, oid, found.outcome, found.detail, found.plan, tree, found.summary
     )
-    payload |= {"usage": store.usage_to_json(meter.usage), "wall_s": meter.spent().wall_s}
-    writer.append(store.ATTEMPT, payload, found.attachments, tree, settles=True)
-    return StepResult(found.outcome, found.detail, operator, parent=oid)
+    payload["usage"] = store.usage_to_json(turn.meter.usage)
+    payload["wall_s"] = turn.meter.spent().wall_s
+    turn.writer.append(store.ATTEMPT, payload, found.attachments, tree, settles=True)
+    return StepResult(found.outcome, found.detail, turn.operator, parent=oid)
 
 
 def _dropped(result: StepResult, proposal: Proposal | NoProposal) -> NoProposal:
@@ -286,18 +220,12 @@ def _dropped(result: StepResult, proposal: Proposal | NoProposal) -> NoProposal:
     )
 
 
-def _consider(
-    session: Session,
-    writer: store.Writer,
-    seen: Lineage,
-    proposal: Proposal,
-    operator: str,
-    meter: Meter,
-) -> StepResult:
+def _consider(turn: _Turn, seen: Lineage, proposal: Proposal) -> StepResult:
     """Keep the proposal's tree, then evaluate and record it, beside what is best by now.
 
     `seen` is the lineage that the proposal was made from.
     """
+    session, operator = turn.session, turn.operator
     lineage = session.lineage()
     base = store.tree_of(session.repo, proposal.parent)
     tree = store.with_files(session.repo, base, session.task.path, proposal.files)
@@ -313,54 +241,35 @@ def _consider(
         subject=proposal.subject,
         body=proposal.body,
         plan=proposal.plan,
-        usage=meter.usage,
+        usage=turn.meter.usage,
         violations=proposal.violations,
         second_parent=proposal.second_parent,
         attachments=proposal.attachments,
     )
-    if not writer.begin(work):
+    if not turn.writer.begin(work):
         reason = f"another step has this very tree in hand ({work.subject})"
         return StepResult(_OVERTAKEN, reason, operator, parent=proposal.parent)
-    return _measure(session, writer, lineage, work, meter)
+    return _settle(turn, lineage, work)
 
 
-def _finish(
-    session: Session, writer: store.Writer, work: store.WorkInHand, meter: Meter
-) -> StepResult:
+def _finish(turn: _Turn, work: store.WorkInHand) -> StepResult:
     """Take up a child that an earlier process proposed and never finished."""
+    session = turn.session
     session.progress(f"resuming {work.subject!r}, which was in hand when an earlier step ended")
-    return replace(_measure(session, writer, session.lineage(), work, meter), resumed=True)
+    return replace(_settle(turn, session.lineage(), work), resumed=True)
 
 
-def _measure(
-    session: Session,
-    writer: store.Writer,
-    lineage: Lineage,
-    work: store.WorkInHand,
-    meter: Meter,
-) -> StepResult:
-    before_s = session.device_s
+def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand) -> StepResult:
+    """Measure the work in hand, decide, and record it as a candidate."""
+    session, before_s = turn.session, turn.session.device_s
     parents = [lineage.candidates[oid] for oid in (work.parent, work.second_parent) if oid]
-    parent, crossed = parents[0], None
-    source = session.source(work.tree)
+    judged = judge(session, lineage, work, parents)
     attachments = dict(work.attachments)
-    if work.violations:
-        evaluation = _refusal(work)
-        decision = acceptance.decide(
-            session.config.acceptance.rule, lineage, parent, evaluation, session.config.acceptance
-        )
-    else:
-        rivals, ancestor = session.rivals(lineage, *parents), ""
-        if len(parents) > 1:
-            ancestor = store.common_ancestor(session.repo, parents[0].oid, parents[1].oid)
-            rivals[ANCESTOR] = session.source(ancestor)
-        evaluation, decision, deciding = _judge(session, lineage, parent, source, rivals)
-        crossed = cross_gains(evaluation, ancestor) if ancestor else None
-        if deciding is not evaluation:
-            attachments["deciding.json"] = store.evaluation_bytes(deciding)
+    if judged.deciding is not judged.evaluation:
+        attachments["deciding.json"] = store.evaluation_bytes(judged.deciding)
     entry = session.entry(
-        evaluation,
-        decision,
+        judged.evaluation,
+        judged.decision,
         tuple(p.oid for p in parents),
         work.operator,
         subject=work.subject,
@@ -371,61 +280,26 @@ def _measure(
         body=work.body,
         plan=work.plan,
         usage=work.usage,
-        crossed=crossed,
-        wall_s=meter.spent().wall_s,
+        crossed=judged.crossed,
+        wall_s=turn.meter.spent().wall_s,
         device_s=session.device_s - before_s,
-        lesson=_lesson(session, work, parent, evaluation, decision),
+        lesson=_lesson(session, work, parents[0], judged),
         attachments=attachments,
     )
-    candidate = writer.record(entry)
-    return StepResult(
-        str(decision.status), decision.reason, work.operator, candidate, evaluation, parent.oid
-    )
+    candidate = turn.writer.record(entry)
+    outcome, reason = str(judged.decision.status), judged.decision.reason
+    return StepResult(outcome, reason, work.operator, candidate, judged.evaluation, parents[0].oid)
 
 
 def _lesson(
-    session: Session,
-    work: store.WorkInHand,
-    parent: Candidate,
-    evaluation: Evaluation,
-    decision: Decision,
+    session: Session, work: store.WorkInHand, parent: Candidate, judged: Judgement
 ) -> Mapping[str, object] | None:
     """What the step taught, where its effect is clear."""
     before, after = (session.source(rev).files for rev in (parent.oid, work.tree))
+    evaluation, decision = judged.evaluation, judged.decision
     return lessons.distil(work.subject, work.plan, evaluation, decision, before, after)
-
-
-def _judge(
-    session: Session,
-    lineage: Lineage,
-    parent: Candidate,
-    source: Source,
-    rivals: Mapping[str, Source],
-) -> tuple[Evaluation, Decision, Evaluation]:
-    """The evaluation to print, the decision, and the evaluation that decided."""
-    settings, budgets = session.config.acceptance, session.config.measure
-    longer = 2 if ANCESTOR in rivals else 1  # a crossover's arms are twice as many
-    deciding = session.measure(source, rivals, "deciding", longer * budgets.budget_s)
-    decision = acceptance.decide(settings.rule, lineage, parent, deciding, settings)
-    if decision.status is not Status.ACCEPTED:
-        return deciding, decision, deciding
-    # What decides is not what is printed: the best of many samples flatters itself.
-    fresh = session.measure(source, rivals, "fresh", longer * budgets.fresh_s)
-    return fresh, acceptance.confirmed(decision, fresh, settings), deciding
-
-
-def _refusal(work: store.WorkInHand) -> Evaluation:
-    """The verdict on a tree that changed what its task does not let it change."""
-    hack = any(v.startswith(("protected-file", "symlink")) for v in work.violations)
-    verdict = Verdict.REWARD_HACK if hack else Verdict.REFUSED
-    reason = work.violations[0].split(":", 1)[0]
-    return Evaluation(verdict, work.tree, reason=reason, detail="\n".join(work.violations))
 
 
 def _score(lineage: Lineage, oid: str) -> float | None:
     score = lineage.candidates[oid].score
     return score.value if score else None
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "no more is known"

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from avogit.commands.init import init
+from avogit.founding import seed_population
 from avogit.session import open_session
-from avogit.step import seed_population, take_step
+from avogit.step import take_step
 
 STEPS = 12
 TARGET_MS = 60.0

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from avogit.ablation import COSTS, EARNS, NOTHING, ablate
 from avogit.commands.init import init
+from avogit.founding import seed_population
 from avogit.records import Candidate, Proposal
 from avogit.session import Session, open_session
 from avogit.statistics import proportion_interval
-from avogit.step import cross, seed_population, submit
+from avogit.step import cross, submit
 from avogit.store import read_record
 
 SLOW, FAST = (1, 9), (16, 5)  # LANES and DEGREE

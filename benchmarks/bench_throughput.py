@@ -27,9 +27,10 @@ from peers import PEERS, PeerFailed, install, run_peer  # noqa: E402
 from stand_in import Model, StandInSlot, slow_compiler  # noqa: E402
 
 from avogit import __version__, store  # noqa: E402
+from avogit.founding import found_population  # noqa: E402
 from avogit.loop import Course, Limits  # noqa: E402
 from avogit.session import open_session  # noqa: E402
-from avogit.step import StepResult, found_population  # noqa: E402
+from avogit.step import StepResult  # noqa: E402
 from avogit.workers import run_workers  # noqa: E402
 
 from conftest import make_polynomial  # noqa: E402  isort: skip

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from avogit.founding import seed_population
 from avogit.records import Candidate, Proposal
 from avogit.session import Session, open_session
-from avogit.step import cross, seed_population, submit
+from avogit.step import cross, submit
 
 KERNEL = """#include <cstdint>
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from avogit import store
 from avogit.confirm import Confirmation, confirm
 from avogit.errors import AvogitError
+from avogit.founding import seed_population
 from avogit.loop import Limits, RunResult, Watcher, run_steps
 from avogit.records import Candidate, Status
 from avogit.session import Progress, Session, open_session
-from avogit.step import StepResult, seed_population, take_step
+from avogit.step import StepResult, take_step
 from avogit.workers import run_workers
 
 STOP_FILE = "stop"

@@ -13,9 +13,10 @@ import time
 
 from avogit.config import Limit
 from avogit.evaluation import DeviceSlot, OracleDied
+from avogit.founding import found_population
 from avogit.loop import DIED, Course, Limits, RunResult, Watcher
 from avogit.session import Session
-from avogit.step import StepResult, found_population, with_pruning
+from avogit.step import StepResult, with_pruning
 from avogit.workers.client import Worker, WorkerDied
 from avogit.workers.frames import Start
 
