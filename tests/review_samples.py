@@ -21,7 +21,7 @@ KERNEL = """#include <cstdint>
 //
 // The first half:
 
-constexpr int NARROW = 32;
+constexpr int NARROW = 64;
 
 // Rows of the workload `small`.
 static void narrow(const float* x, float* out, int64_t n) {
@@ -35,7 +35,7 @@ static void narrow(const float* x, float* out, int64_t n) {
     }
 }
 
-constexpr int WIDE = 4;
+constexpr int WIDE = 8;
 
 // Rows of the workload `large`.
 static void wide(const float* x, float* out, int64_t n) {
@@ -66,9 +66,9 @@ _USE = "        out[i] = y;\n"
 _CALL = "        wide(x, out, rows * columns);\n"
 PLANTED = (
     KERNEL.replace("#include <cstdint>\n", f"#include <cstdint>\n{_HELPER}")
-    .replace("NARROW = 32", "NARROW = 4")
+    .replace("NARROW = 64", "NARROW = 4")
     .replace(_USE, "        out[i] = same(y);\n", 1)
-    .replace(_CALL, f"        for (int again = 0; again < 32; ++again)\n    {_CALL}")
+    .replace(_CALL, f"        for (int again = 0; again < 16; ++again)\n    {_CALL}")
 )
 
 
@@ -88,7 +88,7 @@ def grow_crossed(root: Path, git: Callable[..., str]) -> None:
         seed = seed_population(session)
         for _ in range(3):  # a machine that is busy with something else gets another chance
             small = grow(session, seed, PLANTED, "NARROW = 4;")
-            large = grow(session, seed, KERNEL.replace("WIDE = 4;", "WIDE = 1;"), "WIDE = 1;")
+            large = grow(session, seed, KERNEL.replace("WIDE = 8;", "WIDE = 1;"), "WIDE = 1;")
             made = cross(session, small, large)
             if made.candidate is not None and made.candidate.score is not None:
                 break

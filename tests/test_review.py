@@ -89,7 +89,7 @@ def test_planted_hunks_are_told_apart_and_the_idle_ones_dropped(crossed: Path, g
     kernel = git(crossed, "show", f"{minimal['oid']}:kernels/polynomial/kernel.cpp")
     assert "NARROW = 4" in kernel
     assert "same(" not in kernel
-    assert "again < 32" not in kernel
+    assert "again < 16" not in kernel
     assert minimal["trailers"]["Avo-Operator"] == "ablate"
     for part in found["parts"]:
         assert trailer(git, crossed, part["draft"], "Avo-Status") == "draft"
