@@ -26,6 +26,8 @@ def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     for name in [n for n in os.environ if n.startswith(("OPENAI_", "AVOGIT_", "GIT_DIR"))]:
         monkeypatch.delenv(name)
+    # Tests start avogit hundreds of times: it must not be compiled anew each time.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Tester\n\temail = tester@example.org\n[init]\n\tdefaultBranch = main\n"
     )
@@ -58,8 +60,11 @@ def run_avogit(
 def private_environment(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every test has a home of its own."""
+    """Every test has a home of its own; the device's lock is for all that run side by side."""
     isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
 
 
 @pytest.fixture
