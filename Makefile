@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 DEMO ?= demo
 JOBS ?= 2
 
-.PHONY: help demo test check lint types docs bench clean
+.PHONY: help demo test stories check lint types docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -23,8 +23,12 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 demo: $(STAMP)  ## Evolve a real kernel in a new repository, on the CPU, with no model
 	@sh benchmarks/demo.sh $(abspath $(BIN))/avogit $(DEMO) $$(cat $(STAMP))
 
-test: $(STAMP)  ## Run the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test: $(STAMP)  ## Run the tests: those that time kernels alone, the others side by side
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not measures and not slow"
+	$(BIN)/python -m pytest -m "measures and not slow"
+
+stories: $(STAMP)  ## Run the long tests that `make test` leaves out
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)  ## Style and common errors
 	$(BIN)/ruff check avogit kernels tests benchmarks
@@ -36,7 +40,7 @@ types: $(STAMP)  ## Strict types
 docs: $(STAMP)  ## Links, commands and options named in the docs exist
 	$(BIN)/python -m pytest tests/test_docs.py
 
-check: lint types docs test  ## All that CI runs
+check: lint types docs test stories  ## All that CI runs
 
 bench: $(STAMP)  ## Measure avogit itself: overhead, big lineages, A/A, many writers, throughput
 	$(BIN)/python benchmarks/bench_store.py

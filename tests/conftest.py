@@ -18,6 +18,19 @@ AVOGIT = str(Path(sys.executable).parent / "avogit")
 Git = Callable[..., str]
 
 
+# Whoever stands on one of these times kernels, and so does what these files test.
+MEASURING_FIXTURES = {"polynomial", "seeded_once", "crossed_once", "evaluator"}
+MEASURING_FILES = {"test_job", "test_kernels", "test_real_agents", "test_wheel"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what measures: `make test` runs that alone, and the rest side by side."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & MEASURING_FIXTURES or item.path.stem in MEASURING_FILES:
+            item.add_marker("measures")
+
+
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """No user config, no inherited hook variables, no endpoint and no key."""
     monkeypatch.setenv("HOME", str(home))
@@ -60,11 +73,8 @@ def run_avogit(
 def private_environment(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every test has a home of its own; the device's lock is for all that run side by side."""
+    """Every test has a home of its own."""
     isolate(monkeypatch, tmp_path_factory.mktemp("home"))
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def check(directory: Path, avogit, before: set[str]) -> set[str]:
     return after
 
 
+@pytest.mark.slow
 def test_avogit_is_killed_at_every_stage(seeded: Path, avogit) -> None:
     begun = time.monotonic()
     assert avogit(seeded, "step").returncode == 0
@@ -83,6 +84,7 @@ def alive(pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["oracle", "runner"])
 def test_a_helper_process_is_killed(seeded: Path, avogit, part: str) -> None:
     known = acknowledged(seeded, avogit)
@@ -103,6 +105,7 @@ def test_a_helper_process_is_killed(seeded: Path, avogit, part: str) -> None:
     assert avogit(seeded, "step").returncode == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_clean_and_the_next_run_goes_on(seeded: Path, avogit) -> None:
     known = acknowledged(seeded, avogit)
     process = start(seeded, "run", "--steps", "5", "--no-confirm")

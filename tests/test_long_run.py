@@ -13,6 +13,7 @@ import bench_steps
 from scripted_openai import ScriptedOpenAI
 
 
+@pytest.mark.slow
 def test_no_token_is_counted_twice_or_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(bench_steps.ROOT))
     at = bench_steps.make_project(tmp_path / "project")

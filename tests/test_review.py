@@ -69,6 +69,7 @@ def test_blame_names_the_candidate_that_brought_a_line(crossed: Path, git, avogi
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_planted_hunks_are_told_apart_and_the_idle_ones_dropped(crossed: Path, git, avogit) -> None:
     done = avogit(crossed, "ablate", "crossed", "--since", "large", "--json")
     assert done.returncode == 0, done.stderr

@@ -83,6 +83,7 @@ def tried(git, repository: Path) -> int:
     return git(repository, "log", "--format=%s", "--first-parent", *chains).count("avogit tried ")
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(
     quick: Path, git, avogit, avogit_path: str
 ) -> None:
