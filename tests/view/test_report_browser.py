@@ -189,19 +189,28 @@ def big_report(count: int) -> Report:
     return Report(lineage, drawn, trajectory(lineage), details)
 
 
+def paint_times(page: Any) -> list[float]:
+    """When something was painted first, and when all was drawn, in ms. Told a little later."""
+    found = "['first-contentful-paint', 'drawn'].map(n => performance.getEntriesByName(n)[0])"
+    for _ in range(100):
+        times: list[float | None] = page.evaluate(f"{found}.map(e => e ? e.startTime : null)")
+        if None not in times:
+            return [time for time in times if time is not None]
+        page.wait_for_timeout(50)
+    raise AssertionError("nothing was painted")
+
+
 def test_ten_thousand_candidates_are_painted_within_a_second(
     tmp_path: Path, opened: Opened
 ) -> None:
     file = tmp_path / "big.html"
     write(big_report(10_000), file)
-    asked = "[performance.getEntriesByName('first-contentful-paint')[0].startTime," \
-            " performance.getEntriesByName('drawn')[0].startTime]"  # fmt: skip
     page = opened(file)
-    times = [page.evaluate(asked)]
+    times = [paint_times(page)]
     while max(times[-1]) >= 1000 and len(times) < 4:  # other programs of the machine, then
         page.reload()
         page.wait_for_selector("#candidate .facts")
-        times.append(page.evaluate(asked))
+        times.append(paint_times(page))
     assert min(map(max, times)) < 1000, times
     tree = page.locator("#tree")
     chosen = tree.get_by_role("option", selected=True)
