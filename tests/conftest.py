@@ -20,6 +20,7 @@ Git = Callable[..., str]
 
 # Whoever stands on one of these times kernels, and so does what these files test.
 MEASURING_FIXTURES = {"polynomial", "seeded_once", "crossed_once", "evaluator"}
+LONG_FIXTURES = {"crossed_once"}
 MEASURING_FILES = {"test_job", "test_kernels", "test_real_agents", "test_wheel"}
 
 
@@ -29,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & MEASURING_FIXTURES or item.path.stem in MEASURING_FILES:
             item.add_marker("measures")
+        if fixtures & LONG_FIXTURES:
+            item.add_marker("slow")
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

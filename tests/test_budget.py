@@ -152,6 +152,7 @@ def test_a_provider_that_tells_no_usage_ends_a_run_with_a_money_budget(
     assert "replies came without usage" in avogit(priced_project, "cost").stdout
 
 
+@pytest.mark.slow
 def test_a_step_that_meets_its_budget_keeps_its_work(seeded: Path, avogit) -> None:
     with (seeded / "avogit.yaml").open("a") as file:
         file.write("budget: {step: {tokens: 300}, run: {steps: 1}}\n")

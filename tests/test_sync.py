@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Avogit = Callable[..., subprocess.CompletedProcess[str]]
 Git = Callable[..., str]
 
@@ -27,6 +29,7 @@ def users_view(root: Path, git: Git) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_clone_takes_up_what_another_accepted(
     seeded: Path, tmp_path: Path, git: Git, avogit: Avogit
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(
     assert avogit(quick, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 def test_steps_at_once_all_end_in_a_reachable_commit(quick: Path, avogit_path: str) -> None:
     breaks = quick.parent / "break"
     breaks.write_text(
@@ -130,6 +131,7 @@ def test_steps_at_once_all_end_in_a_reachable_commit(quick: Path, avogit_path: s
     assert faults(quick, replace(crowd, acknowledged=made), 5, population) == []
 
 
+@pytest.mark.slow
 def test_a_board_on_a_terminal_and_a_stop_from_another(
     quick: Path, git, avogit, avogit_path: str
 ) -> None:
