@@ -54,7 +54,7 @@ def make_context(
         read_tree=lambda tree: store.folder_files(session.repo, tree, session.task.path),
         attempts=lambda: store.attempts(session.repo, session.population),
         find_repeat=_repeat_finder(session, lineage),
-        knowledge=all_knowledge(session),
+        knowledge=lambda: all_knowledge(session),
         progress=session.progress,
         merge=_merger(session),
         meter=meter,

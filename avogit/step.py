@@ -134,11 +134,10 @@ def _meter(session: Session, limit: Limit) -> Meter:
 def _vary(turn: _Turn) -> StepResult:
     """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
     session, meter = turn.session, turn.meter
-    direction = None
+    lineage, direction = session.lineage(), None
     if turn.pair is None:
-        direction = supervisor.steer(session, turn.writer, session.lineage(), meter)
+        direction = supervisor.steer(session, turn.writer, lineage, meter)
     for _ in range(_TRIES):
-        lineage = session.lineage()
         rng = session.rng(lineage, turn.writer.number)
         parent, partner = turn.pair or (_parent(session, lineage, rng, direction), None)
         proposal = _propose(turn, lineage, parent, partner, rng, direction)
@@ -149,6 +148,7 @@ def _vary(turn: _Turn) -> StepResult:
         result = _consider(turn, lineage, proposal)
         if result.outcome != _OVERTAKEN or meter.usage is not None:
             break
+        lineage = session.lineage()
     if result.candidate is None:
         _keep_attempt(turn, _dropped(result, proposal), proposal.parent)
     return result
@@ -228,7 +228,8 @@ def _consider(turn: _Turn, seen: Lineage, proposal: Proposal) -> StepResult:
     session, operator = turn.session, turn.operator
     lineage = session.lineage()
     base = store.tree_of(session.repo, proposal.parent)
-    tree = store.with_files(session.repo, base, session.task.path, proposal.files)
+    new = store.NewObjects(session.repo)
+    tree = store.add_files(new, base, session.task.path, proposal.files)
     known = lineage.by_tree().get(tree)
     if known is not None and known.status is not Status.DRAFT and not proposal.violations:
         reason = f"this very tree is {known.oid[:10]} ({known.status}, {known.verdict})"
@@ -246,7 +247,7 @@ def _consider(turn: _Turn, seen: Lineage, proposal: Proposal) -> StepResult:
         second_parent=proposal.second_parent,
         attachments=proposal.attachments,
     )
-    if not turn.writer.begin(work):
+    if not turn.writer.begin(work, new):
         reason = f"another step has this very tree in hand ({work.subject})"
         return StepResult(_OVERTAKEN, reason, operator, parent=proposal.parent)
     return _settle(turn, lineage, work)

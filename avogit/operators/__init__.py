@@ -94,7 +94,7 @@ class Context:
     read_tree: Callable[[str], dict[str, bytes]]  # root tree id -> the same
     attempts: Callable[[], Iterator[Attempt]]  # newest first
     find_repeat: FindRepeat
-    knowledge: Mapping[str, bytes]  # Markdown of the task and of the user, by name
+    knowledge: Callable[[], Mapping[str, bytes]]  # Markdown of task, user and lessons, by name
     progress: Callable[[str], None]
     merge: Callable[[str, str], Merged]  # of two commit ids
     meter: Meter = field(default_factory=Meter)  # charge it with every reply; stop when reached

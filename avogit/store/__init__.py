@@ -23,6 +23,7 @@ from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.maintenance import Stock, pack
 from avogit.store.merges import Merge, common_ancestor, merge
+from avogit.store.objects import NewObjects
 from avogit.store.patches import patch_id, patch_ids
 from avogit.store.population import population_name, populations
 from avogit.store.proposals import line_as_mails, line_of, review_branch, squash
@@ -35,7 +36,14 @@ from avogit.store.runs import RunAtWork, run_lease, runs_at_work
 from avogit.store.signing import SIGNED, UNSIGNED, Signature, signatures
 from avogit.store.spending import Spending
 from avogit.store.sync import Exchange, exchange
-from avogit.store.trees import file_at, folder_files, paths_named, tree_violations, with_files
+from avogit.store.trees import (
+    add_files,
+    file_at,
+    folder_files,
+    paths_named,
+    tree_violations,
+    with_files,
+)
 from avogit.store.user import (
     changed,
     commit_paths,
@@ -61,6 +69,7 @@ __all__ = [
     "Exchange",
     "Hunk",
     "Merge",
+    "NewObjects",
     "Problem",
     "Repository",
     "RunAtWork",
@@ -70,6 +79,7 @@ __all__ = [
     "WorkInHand",
     "Writer",
     "add_base",
+    "add_files",
     "alone",
     "attachment",
     "attempt_payload",

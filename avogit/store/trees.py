@@ -55,20 +55,26 @@ def paths_named(repo: Repository, tree_or_commit: str, name: str) -> tuple[str, 
 
 def with_files(repo: Repository, tree: str, folder: str, files: Mapping[str, bytes]) -> str:
     """The tree with these files of a folder put in place; modes of old files are kept."""
+    new = NewObjects(repo)
+    oid = add_files(new, tree, folder, files)
+    new.write()
+    return oid
+
+
+def add_files(new: NewObjects, tree: str, folder: str, files: Mapping[str, bytes]) -> str:
+    """As `with_files`, but among new objects, to be written with others."""
     prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
     paths = {f"{prefix}{name}": data for name, data in files.items()}
     for path in paths:
         _check_path(path)
     folders = sorted({"", *(parent for path in paths for parent in _parents(path))})
-    trees = _read_folders(repo, tree, folders)
-    new = NewObjects(repo)
+    trees = _read_folders(new.repo, tree, folders)
     for path, data in paths.items():
         above, _, name = path.rpartition("/")
         _put(trees[above], name, new.blob(data), path)
     for path in sorted(folders, key=_depth, reverse=True):
         oid = new.tree(trees[path])
         if path == "":
-            new.write()
             return oid
         above, _, name = path.rpartition("/")
         trees[above][name] = TreeEntry(TREE, oid)

@@ -62,12 +62,13 @@ class Writer:
         """Which of this host's writers it is."""
         return int(self.name.rpartition("-")[2])
 
-    def begin(self, item: WorkInHand) -> bool:
+    def begin(self, item: WorkInHand, new: NewObjects | None = None) -> bool:
         """Keep a proposal before it is measured: its tokens are paid for.
 
-        False, and nothing kept, where another writer has this very tree in hand.
+        `new` holds what its tree needs and is not written yet. False, and nothing kept, where
+        another writer has this very tree in hand.
         """
-        new = NewObjects(self.repo)
+        new = new or NewObjects(self.repo)
         oid = work.add_work(new, item, self.population, self._now_s((item.parent,)))
         with alone(self.repo, "begin"):
             if item.tree in self._others_in_hand():

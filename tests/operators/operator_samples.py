@@ -197,7 +197,7 @@ def sample_context(
         read_tree=history.tree,
         attempts=lambda: iter(history.attempts),
         find_repeat=history.repeat,
-        knowledge=task.knowledge(),
+        knowledge=task.knowledge,
         progress=progress,
         merge=merge,
         command=command,

@@ -68,7 +68,7 @@ def _first_messages(session: Session, carried: Carried | None) -> list[Message]:
         parent=context.parent,
         parent_score=score_text(context.parent),
         file_list=list_files(session, {}),
-        notes=sorted(context.knowledge),
+        notes=sorted(context.knowledge()),
         calibration=calibration_text(context.lineage, "agent"),
         newest_lines=log_lines(newest(context.lineage, 8)),
         best_lines=log_lines(best(context.lineage, 5)),

@@ -11,7 +11,7 @@ MAX_HITS = 8
 
 def knowledge_search(session: Session, arguments: Arguments) -> str:
     """The sections that answer a query."""
-    documents = session.context.knowledge
+    documents = session.context.knowledge()
     hits = search(documents, arguments["query"], MAX_HITS)
     found = (f"{hit.document}:{hit.line} {hit.heading}\n    {_flat(hit.excerpt)}" for hit in hits)
     return "\n".join(found) or f"nothing in {len(documents)} documents; try other words"
@@ -19,7 +19,7 @@ def knowledge_search(session: Session, arguments: Arguments) -> str:
 
 def knowledge_read(session: Session, arguments: Arguments) -> str:
     """A note, or some lines of it; without a name the notes that there are."""
-    documents, name = session.context.knowledge, arguments.get("file")
+    documents, name = session.context.knowledge(), arguments.get("file")
     if name is None:
         listed = (f"{name}  {len(data)} bytes" for name, data in sorted(documents.items()))
         return "\n".join(listed) or "there are no notes"
