@@ -49,6 +49,7 @@ def seed_of(git, repository: Path) -> str:
     return git(repository, "for-each-ref", "--format=%(objectname)", "refs/heads/avo/").split()[0]
 
 
+@pytest.mark.slow
 def test_a_candidate_is_measured_elsewhere_and_recorded(
     seeded: Path, elsewhere: Path, avogit, git, tmp_path: Path
 ) -> None:

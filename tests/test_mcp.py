@@ -42,6 +42,7 @@ def drive(project: Path, avogit_path: str, story: Callable[[Said], Awaitable[Non
     anyio.run(connect)
 
 
+@pytest.mark.slow
 def test_the_official_client_takes_a_step_that_is_accepted(
     seeded: Path, avogit: Any, avogit_path: str, git: Any
 ) -> None:
