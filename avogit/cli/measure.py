@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from avogit.cli.options import emit, json_option, progress_line
+from avogit.cli.options import emit, json_option, progress_line, tolerance_option
 
 
 @click.command()
@@ -15,13 +15,7 @@ from avogit.cli.options import emit, json_option, progress_line
 @click.option("--against", help="Another revision to time beside it.")
 @click.option("--confirm", is_flag=True, help="Confirm REV as a champion.")
 @click.option("--bisect", "good", metavar="GOOD", help="Exit 0 if as fast, 1 slower, 125 unknown.")
-@click.option(
-    "--tolerance",
-    default=0.05,
-    show_default=True,
-    type=click.FloatRange(0, 0.9),
-    help="With --bisect: how much slower still counts as fast.",
-)
+@tolerance_option("--bisect")
 @json_option
 @click.pass_obj
 def measure(

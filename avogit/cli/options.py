@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 population_option = click.option("--population", help="Which population, where there are several.")
@@ -14,6 +16,17 @@ operator_option = click.option(
     "--operator", help="tune, agent, command, cross; default: the config's."
 )
 command_option = click.option("--command", help="The program that the `command` operator runs.")
+
+
+def tolerance_option(when: str) -> Callable[[F], F]:
+    """How much slower still counts as fast. `when`: the option or word that it goes with."""
+    return click.option(
+        "--tolerance",
+        default=0.05,
+        show_default=True,
+        type=click.FloatRange(0, 0.9),
+        help=f"With {when}: how much slower still counts as fast.",
+    )
 
 
 def emit(result: Any, as_json: bool, renderer: str) -> None:

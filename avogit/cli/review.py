@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from avogit.cli.options import emit, json_option, population_option, progress_line
+from avogit.cli.options import emit, json_option, population_option, progress_line, tolerance_option
 
 
 @click.command()
@@ -95,13 +95,7 @@ def blame(path: Path, file: str, rev: str, population: str | None, as_json: bool
     type=click.Path(path_type=Path, file_okay=False),
     help="Write the line as patches for `git am` to this folder instead.",
 )
-@click.option(
-    "--tolerance",
-    default=0.05,
-    show_default=True,
-    type=click.FloatRange(0, 0.9),
-    help="With check: how much slower still counts as fast.",
-)
+@tolerance_option("check")
 @json_option
 @click.pass_obj
 def pr(

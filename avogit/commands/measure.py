@@ -13,12 +13,12 @@ from avogit.records import INCUMBENT, Evaluation, Ratio, Verdict
 from avogit.session import Progress, Session, find_candidate, open_session
 
 
-class BisectVerdict(enum.IntEnum):
-    """What `git bisect run` understands; errors use 128 and up."""
+class Speed(enum.IntEnum):
+    """One kernel beside another, as `git bisect run` understands it; errors use 128 and up."""
 
-    GOOD = 0
+    AS_FAST = 0
     SLOWER = 1
-    SKIP = 125
+    UNDECIDED = 125
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Measured:
 class Bisected:
     """One answer for `git bisect run`."""
 
-    verdict: BisectVerdict
+    verdict: Speed
     reason: str
     evaluation: Evaluation
 
@@ -66,7 +66,7 @@ def bisect(path: Path, good: str, tolerance: float, progress: Progress) -> Bisec
     # The good commit says what the task is: a bisected one may have broken it.
     with open_session(path, progress, at=good) as session:
         found = _bisect_once(session, commit, tolerance, "deciding", 1)
-        if found.verdict is BisectVerdict.SKIP and found.evaluation.score is not None:
+        if found.verdict is Speed.UNDECIDED and found.evaluation.score is not None:
             progress("undecided: measuring longer")
             found = _bisect_once(session, commit, tolerance, "confirmation", 2)
     return found
@@ -83,25 +83,25 @@ def _bisect_once(
 def _judge(evaluation: Evaluation, tolerance: float) -> Bisected:
     if evaluation.verdict is not Verdict.PASSED:
         reason = f"{evaluation.verdict} {evaluation.reason}".strip()
-        return Bisected(BisectVerdict.SKIP, reason, evaluation)
+        return Bisected(Speed.UNDECIDED, reason, evaluation)
     ratio = evaluation.versus[INCUMBENT]
     verdict = speed(ratio, tolerance)
     words = {
-        BisectVerdict.GOOD: "as fast",
-        BisectVerdict.SLOWER: "slower",
-        BisectVerdict.SKIP: "undecided",
+        Speed.AS_FAST: "as fast",
+        Speed.SLOWER: "slower",
+        Speed.UNDECIDED: "undecided",
     }
     text = f"{words[verdict]}: {ratio}"
     return Bisected(verdict, text, evaluation)
 
 
-def speed(ratio: Ratio, tolerance: float) -> BisectVerdict:
+def speed(ratio: Ratio, tolerance: float) -> Speed:
     """As fast as the other one, slower, or neither shown."""
     if ratio.high < 1 - tolerance:
-        return BisectVerdict.SLOWER
+        return Speed.SLOWER
     if ratio.low > 1 - tolerance:
-        return BisectVerdict.GOOD
-    return BisectVerdict.SKIP
+        return Speed.AS_FAST
+    return Speed.UNDECIDED
 
 
 def _revision(session: Session, rev: str) -> str:

@@ -6,7 +6,6 @@ Owns what is measured for a review and the facts that its body states. Leaves th
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from avogit import __version__, store
 from avogit.commands.forge import Opened, Request, open_request
-from avogit.commands.measure import BisectVerdict, keep, speed
+from avogit.commands.measure import Speed, keep, speed
 from avogit.errors import AvogitError
 from avogit.genealogy import ancestry
 from avogit.operators.prompts import render
@@ -52,19 +51,11 @@ class Series:
     files: tuple[Path, ...]
 
 
-class Judgement(enum.IntEnum):
-    """The exit status of `avogit pr check`."""
-
-    HOLDS = 0
-    SLOWER = 1  # or it fails
-    UNDECIDED = 125
-
-
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
-    """A branch beside its base, measured with the base's task."""
+    """A branch beside its base, measured with the base's task; one that fails is slower."""
 
-    judgement: Judgement
+    judgement: Speed
     reason: str
     evaluation: Evaluation
     trusted: tuple[str, ...]  # files of the task that the branch changes and a candidate may not
@@ -148,19 +139,19 @@ def _branch(path: Path, base: str) -> str:
         raise AvogitError(f"no branch {base!r} here: name the one it is for with --base") from error
 
 
-def _judged(found: Evaluation, base: str, tolerance: float) -> tuple[Judgement, str]:
+def _judged(found: Evaluation, base: str, tolerance: float) -> tuple[Speed, str]:
     if found.verdict is Verdict.UNMEASURED:
-        return Judgement.UNDECIDED, f"{found.verdict} {found.reason}: {found.detail}"
+        return Speed.UNDECIDED, f"{found.verdict} {found.reason}: {found.detail}"
     if found.verdict is not Verdict.PASSED:
-        return Judgement.SLOWER, f"fails: {found.verdict} {found.reason}".strip()
+        return Speed.SLOWER, f"fails: {found.verdict} {found.reason}".strip()
     ratio = found.versus[INCUMBENT]
     said = {
-        BisectVerdict.GOOD: (Judgement.HOLDS, "as fast as"),
-        BisectVerdict.SLOWER: (Judgement.SLOWER, "slower than"),
-        BisectVerdict.SKIP: (Judgement.UNDECIDED, "not shown to be as fast as, or slower than,"),
+        Speed.AS_FAST: "as fast as",
+        Speed.SLOWER: "slower than",
+        Speed.UNDECIDED: "not shown to be as fast as, or slower than,",
     }
-    judgement, words = said[speed(ratio, tolerance)]
-    return judgement, f"{words} {base}: {ratio}"
+    judgement = speed(ratio, tolerance)
+    return judgement, f"{said[judgement]} {base}: {ratio}"
 
 
 def _trusted(session: Session, commit: str) -> tuple[str, ...]:

@@ -210,10 +210,8 @@ def offered_tools(more: Collection[str] = ()) -> list[dict[str, Any]]:
 
 def refuse_secrets(files: Mapping[str, bytes], redaction: Redaction) -> None:
     """Refuse files that hold a secret: what is committed may be pushed."""
-    for name, data in files.items():
-        secret = redaction.held_in(data)
-        if secret:
-            raise Refused(f"{name} holds the value of {secret}: a secret is never committed")
+    if held := redaction.held_by(files):
+        raise Refused(f"{held}: a secret is never committed")
 
 
 def _instructions(context: Context, has_command: bool) -> str:

@@ -39,6 +39,11 @@ class Redaction:
         )
         return next(found, "")
 
+    def held_by(self, files: Mapping[str, bytes]) -> str:
+        """Which file holds a secret, and whose; empty where none does."""
+        found = ((name, self.held_in(data)) for name, data in files.items())
+        return next((f"{name} holds the value of {secret}" for name, secret in found if secret), "")
+
     def data(self, value: object) -> object:
         """A JSON value without secrets, in keys and values."""
         if isinstance(value, str):

@@ -116,10 +116,8 @@ class Session:
 
     def _secret_in(self, files: Mapping[str, bytes]) -> str:
         """Which file of ours has come to hold a secret; empty where none has."""
-        for name in changed(self.parent_files, files):
-            if secret := self.redaction.held_in(files.get(name, b"")):
-                return f"{name} holds the value of {secret}"
-        return ""
+        names = changed(self.parent_files, files)
+        return self.redaction.held_by({name: files.get(name, b"") for name in names})
 
     def violations(self) -> tuple[str, ...]:
         """What was changed in the workspace beyond editable files, named."""
