@@ -100,7 +100,7 @@ class Writer:
 
     def record(self, entry: Entry) -> Candidate:
         """Commit a candidate with its record, on its writer's chain; as a head if it enters."""
-        new, time_s = NewObjects(self.repo), self._now_s(entry.parents)
+        new, time_s = NewObjects(self.repo), self._now_s(entry.parents, later=True)
         document = make_document(
             "evaluation", self.population, self.name, time_s, _payload(entry), entry.attachments
         )
@@ -178,14 +178,18 @@ class Writer:
             raise ValueError(f"{oid} was written and is no candidate of {self.population}")
         return rows.candidate(row)
 
-    def _now_s(self, parents: tuple[str, ...]) -> int:
-        """Now, but never before a parent or our own last commit: clocks differ."""
+    def _now_s(self, parents: tuple[str, ...], *, later: bool = False) -> int:
+        """Now, but never before a parent or our own last commit: clocks differ.
+
+        `later`: after that commit. A writer's candidates share no second, so that whoever
+        orders them by date has them as they were made.
+        """
         seen = self.repo.memory.get(self.population)
         known = seen.candidates if isinstance(seen, lineage.Snapshot) else {}
         times = [known[oid].time_s for oid in parents if oid in known]
         unknown = [oid for oid in parents if oid not in known]
         times += [entry.time_s for entry in walk.read_commits(self.repo, unknown)]
-        self._last_s = max(int(time.time()), self._last_s, *times)
+        self._last_s = max(int(time.time()), self._last_s + later, *times)
         return self._last_s
 
     def _others_in_hand(self) -> frozenset[str]:

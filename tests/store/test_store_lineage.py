@@ -295,3 +295,11 @@ def test_crossover_is_a_merge_commit(git: Git, repo: Repository, writer: Writer)
     assert made.parents == (one.oid, two.oid)
     assert git("rev-parse", f"{made.oid}^2") == two.oid
     assert made.time_s >= two.time_s
+
+
+def test_siblings_are_listed_as_they_were_made(git: Git, repo: Repository, writer: Writer) -> None:
+    """However fast they come: drafts of one step often share a parent and a second."""
+    first = seed(repo, writer)
+    made = [child(repo, writer, first, f"// {n}\n").oid for n in range(6)]
+    listed = list(cold(git.at)[1].candidates)
+    assert listed == [first.oid, *made]
