@@ -183,11 +183,11 @@ def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 import os
 assert os.environ["SOME_AGENT_API_KEY"].startswith("planted")
 assert "ANOTHER_API_KEY" not in os.environ
-print([n for n in os.environ if n.startswith("GIT_")], os.environ["TMPDIR"])
+print(sorted(n for n in os.environ if n.startswith("GIT_")), os.environ["TMPDIR"])
 """
     found = proposed(tmp_path, EDIT + program)
     assert found.attachments["transcript.txt"].decode().split("\n")[0] == (
-        f"['GIT_CEILING_DIRECTORIES'] {tmp_path / 'tmp'}"
+        f"['GIT_CEILING_DIRECTORIES', 'GIT_CONFIG_NOSYSTEM'] {tmp_path / 'tmp'}"
     )
 
 

@@ -180,7 +180,8 @@ def test_a_disk_filler(attacked: Path) -> None:
     script = (
         "for place in / /usr /etc /dev; do touch $place/planted && echo wrote $place; done\n"
         "head -c 30000000 /dev/zero > $TMPDIR/large; wc -c < $TMPDIR/large; rm $TMPDIR/large\n"
-        "for i in $(seq 30); do head -c 1000000 /dev/zero > /dev/shm/$i; done; sleep 30\n"
+        "for i in $(seq 30); do for place in /dev/shm $TMPDIR; do\n"
+        "head -c 1000000 /dev/zero > $place/$i && break; done; done; sleep 30\n"
     )
     result = attack(attacked, script, "disk_mb: 8")
     assert (result.outcome, "(disk)" in result.reason) == ("over-limit", True)

@@ -94,6 +94,9 @@ def _environment(
         "PATH": f"{rooms.programs}{os.pathsep}{kept.get('PATH', os.defpath)}",
         "TMPDIR": str(rooms.temporary),
         "GIT_CEILING_DIRECTORIES": str(rooms.workspace.parent),
+        # The machine's own settings may hold tokens, so they are not shown; git, where it finds
+        # a file that it may not read, gives up.
+        "GIT_CONFIG_NOSYSTEM": "1",
         VARIABLE: str(rooms.door),
     }
 
