@@ -7,6 +7,7 @@ to `acceptance`.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import tempfile
@@ -15,13 +16,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSpec
 from avogit.bench.slot import DeviceSlot, Judged, Slot
 from avogit.bench.version import evaluator_version
-from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure, BuildOrder
+from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure
+from avogit.devices import Device
 from avogit.errors import AvogitError
-from avogit.evaluation.compiling import build_files, order_for, trusted_files
+from avogit.evaluation.compiling import (
+    Compiled,
+    buffer_sizes,
+    build_files,
+    compile_candidate,
+    trusted_files,
+)
+from avogit.evaluation.device import gpu_device, gpu_name
 from avogit.evaluation.results import Setting, failed, from_report
 from avogit.processor import processor_name
 from avogit.records import CANDIDATE, INCUMBENT, Evaluation, Verdict
@@ -30,6 +40,7 @@ from avogit.task import TASK_FILE, Task, Workload
 
 _SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
 _LARGEST_SOURCE = 4 << 20
+_SUSTAINED_SHARE = 2.5  # of a confirmation's budget: at the power limit times spread more
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ class Evaluator:
         self._task = task
         self._state_dir = state_dir
         self._confidence = confidence
+        self._gpu = gpu_device(task)
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
         self.slot: Slot = slot or DeviceSlot(task.path, self.spec)
@@ -98,7 +110,7 @@ class Evaluator:
 
     def device(self) -> str:
         """The device's name, for people."""
-        return processor_name()
+        return gpu_name(self._task) if self._gpu else processor_name()
 
     def close(self) -> None:
         """End the oracle and all that it started."""
@@ -152,31 +164,34 @@ class Evaluator:
             stages["build"] = round(time.monotonic() - started, 4)
             return failed(setting, Verdict.COMPILE_ERROR, built.reason, built.output)
         arms = self._arms(rivals)
-        noop = self._build_order(NOOPS[self._task.build.language](self._task.entry))
+        noop = self._noop()
         stages["build"] = round(time.monotonic() - started, 4)
         if isinstance(arms, str) or isinstance(noop, BuildFailure):
             what = arms if isinstance(arms, str) else "avogit's own no-op kernel does not build"
             return failed(setting, Verdict.UNMEASURED, "rival-failed", what)
-        artefacts = {CANDIDATE: built, **arms.artefacts}
+        artefacts = {CANDIDATE: built.artefact, **arms.artefacts}
         order = Order(
             arms=tuple(ArmSpec(name, str(a.path)) for name, a in artefacts.items()),
             rival=arms.deciding(),
             sample=sample,
             budget_s=budget_s,
             confidence=self._confidence,
-            noop=str(noop.path),
-            library_dirs=built.library_dirs,
+            noop=str(noop.path) if noop else "",
+            library_dirs=built.artefact.library_dirs,
             defences=self.defences,
+            **self._on_gpu(sample, budget_s),
         )
-        notes = {
+        notes: dict[str, object] = {
             "artefacts": {name: a.sha256 for name, a in artefacts.items()},
-            "compiler": built.compiler,
+            "compiler": built.artefact.compiler,
         }
+        if built.kernels:
+            notes["kernels"] = [dataclasses.asdict(kernel) for kernel in built.kernels]
         return Prepared(order, arms.names, replace(setting, notes=notes))
 
     def spec(self) -> TaskSpec:
         """What an oracle is told of this task."""
-        return task_spec(self._task, self._state_dir)
+        return task_spec(self._task, self._state_dir, self._gpu)
 
     def _arms(self, rivals: Mapping[str, Source]) -> _Arms | str:
         """Rivals' artefacts; equal sources share one. Text where one does not build any more."""
@@ -189,22 +204,34 @@ class Evaluator:
                 if isinstance(built, BuildFailure):
                     return f"the {name} ({source.tree[:10]}) does not build: {built.output}"
                 seen[key] = f"rival-{len(seen)}"
-                arms.artefacts[seen[key]] = built
+                arms.artefacts[seen[key]] = built.artefact
             arms.names.setdefault(seen[key], []).append(name)
         return arms
 
-    def _build(self, source: Source) -> Artefact | BuildFailure:
-        return self._build_order(order_for(self._task, source.files))
+    def _build(self, source: Source) -> Compiled | BuildFailure:
+        return compile_candidate(self._task, source.files, self._gpu, self._state_dir / "artefacts")
 
-    def _build_order(self, order: BuildOrder) -> Artefact | BuildFailure:
+    def _noop(self) -> Artefact | BuildFailure | None:
+        """A kernel of ours that does nothing, where the language has one."""
+        make = NOOPS.get(self._task.build.language)
+        if make is None:
+            return None
+        order = make(self._task.entry)
         return BUILDERS[self._task.build.language](order, self._state_dir / "artefacts")
+
+    def _on_gpu(self, sample: str, budget_s: float) -> dict[str, Any]:
+        """What a confirmation on a GPU asks for beside the rest."""
+        if self._gpu is None or sample != "confirmation":
+            return {}
+        sustained_s = _SUSTAINED_SHARE * budget_s
+        return {"beside": self._task.beside, "sustained_s": sustained_s, "audit": True}
 
     def _setting(self, tree: str, sample: str, stages: Mapping[str, float]) -> Setting:
         report = probe()
         return Setting(
             tree=tree,
             sample=sample,
-            device=processor_name(),
+            device=self.device(),
             baseline=self._task.baseline,
             evaluator=evaluator_version(),
             sandbox=report.layers,
@@ -237,18 +264,19 @@ def refuse(task: Task, files: Mapping[str, bytes]) -> str:
     return f"{missing[0]} is missing" if missing else ""
 
 
-def task_spec(task: Task, state_dir: Path) -> TaskSpec:
+def task_spec(task: Task, state_dir: Path, gpu: Device | None) -> TaskSpec:
     """What the oracle is told of a task; its trusted files are written out."""
     return TaskSpec(
         folder=str(write_trusted(task, state_dir / "tasks")),
         entry=task.entry,
         arguments=task.arguments,
-        workloads=_specs(task.workloads),
-        shapes=_specs(task.correctness.shapes),
+        workloads=_specs(task, task.workloads),
+        shapes=_specs(task, task.correctness.shapes),
         row_rmse=task.correctness.row_rmse,
         threads=task.threads,
         max_gflops=task.max_gflops,
         call_timeout_s=task.call_timeout_s,
+        device=gpu.name if gpu else "",
     )
 
 
@@ -276,5 +304,5 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def _specs(workloads: tuple[Workload, ...]) -> tuple[WorkloadSpec, ...]:
-    return tuple(WorkloadSpec(w.name, dict(w.params)) for w in workloads)
+def _specs(task: Task, workloads: tuple[Workload, ...]) -> tuple[WorkloadSpec, ...]:
+    return tuple(WorkloadSpec(w.name, dict(w.params), buffer_sizes(task, w)) for w in workloads)
