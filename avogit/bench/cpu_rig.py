@@ -59,6 +59,7 @@ class CpuRig:
 
     yardstick = False
     regime = ""
+    turns = 1
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 
-from avogit.bench.arms import Timed
+from avogit.bench.arms import EnvironmentBroken, Timed
 from avogit.bench.checks import Finding
 from avogit.bench.gpu import nvml
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran, bundle_of
@@ -47,8 +47,9 @@ _FRESH = ("fresh", "confirmation")  # samples that no process of an earlier one 
 BURST, SUSTAINED = "burst", "sustained"
 _CREW = 6  # launchers of an arm; a context takes about half a GB of the card
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
-_HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 60_000
-_HEAT_S, _SUSTAINED_S = 0.08, 0.12
+_HOLD_CYCLES = {"burst": 2_000_000, "sustained": 600_000}  # of about 2 GHz
+_HOLD_PER_LAUNCH = 40_000
+_TURNS, _TURN_S, _HEAT_S = 10, 0.012, 0.15  # when sustained: of an arm, and before the first
 _HEAT_SIZE = 8192
 _CALL_S, _ROUND_S = 0.004, 0.02  # poison, flush and orders; new inputs and checks
 # Between an order's way to a launcher and back; more is the machine's doing, or a forged clock.
@@ -87,6 +88,7 @@ class GpuRig:
         self._heat: tuple[torch.Tensor, torch.Tensor] | None = None
         self._baselines: dict[str, BaselineArm] = {}
         self._ring = 0
+        self._prepared: dict[int, int | None] = {}  # the poison of arms that are ready, by arm
         self._last_s = 0.0
         self._mismatches = 0
         self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
@@ -94,6 +96,11 @@ class GpuRig:
         self._bundles: Mapping[str, str] = {}
         self._readings: list[dict[str, object]] = []
         self._check_baseline()
+
+    @property
+    def turns(self) -> int:
+        """Many when sustained: the card's clocks move, and turns follow closely."""
+        return _TURNS if self.regime == SUSTAINED else 1
 
     def fill(self, case: Case, kind: str, seed: int, defences: Defences) -> Tensors:
         """Write new inputs for every arm. Gives the oracle's own copy of the last ones."""
@@ -106,6 +113,9 @@ class GpuRig:
                 view.copy_(made[name])
             self._made[ring] = made
             self._ring = ring
+        self._prepared.clear()
+        if self.regime == SUSTAINED:
+            self._heat_up()
         return made
 
     @contextlib.contextmanager
@@ -154,13 +164,13 @@ class GpuRig:
         self, arm: LaunchedArm | BaselineArm, case: Case, timeout_s: float, defences: Defences
     ) -> Answer:
         """One timed call of an arm on the inputs of now: one launch, or many when sustained."""
-        index, launches = self._index[id(case)], 1
-        first = self._ring
-        if self.regime == SUSTAINED:
-            launches, first = self._sustained_launches(case), 0
+        index, sustained = self._index[id(case)], self.regime == SUSTAINED
+        launches = self._sustained_launches(case) if sustained else 1
+        first = 0 if sustained else self._ring
         poison = self._prepare(arm, case, first, launches, defences)
-        self._get_ready()
-        hold = _HOLD_CYCLES + _HOLD_PER_LAUNCH * launches
+        if not sustained and self._blocks > 1:  # in the first one nothing is timed
+            self._rest()
+        hold = _HOLD_CYCLES[self.regime] + _HOLD_PER_LAUNCH * launches
         began = time.perf_counter_ns()
         if isinstance(arm, LaunchedArm):
             ran = arm.run(index, first, launches, hold, timeout_s)
@@ -169,11 +179,10 @@ class GpuRig:
         wall_us = (time.perf_counter_ns() - began) / 1e3
         self._last_s = sum(ran.launch_us) / 1e6
         late = self._late(arm, ran, wall_us)
-        steady = ran.launch_us[len(ran.launch_us) // 2 :]
-        timed = Timed(round(statistics.median(steady) * 1e3), 0, late)
-        out = self._out(arm, case)
-        finding = self._finding(arm, case, defences)
-        return Answer(timed, out, poison, finding)
+        timed = Timed(
+            round(statistics.fmean(ran.launch_us[-max(1, launches - 1) :]) * 1e3), 0, late
+        )
+        return Answer(timed, self._out(arm, case), poison, self._finding(arm, case, defences))
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
         """Time some calls by our own clock alone: a launcher's events must tell the same.
@@ -184,7 +193,7 @@ class GpuRig:
         launches = max(1, math.ceil(_PROOF_S / max(call_ns / 1e9, 1e-5)))
         for _ in range(_MISMATCHES):
             began = time.perf_counter_ns()
-            ran = arm.run(index, 0, launches, _HOLD_CYCLES, timeout_s)
+            ran = arm.run(index, 0, launches, _HOLD_CYCLES[BURST], timeout_s)
             wall_us = (time.perf_counter_ns() - began) / 1e3
             if abs(wall_us - ran.total_us) <= _SLACK_US / 2 + _PROOF_SLACK * wall_us:
                 return
@@ -194,8 +203,8 @@ class GpuRig:
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
         if self.regime == SUSTAINED:
-            each = (_HEAT_S + max(_SUSTAINED_S, RING * call) + _CALL_S for call in calls_s)
-            return sum(each) + RING * _ROUND_S
+            each = (max(_TURN_S, RING * call) + _CALL_S for call in calls_s)
+            return _TURNS * sum(each) + _HEAT_S + RING * _ROUND_S
         rests = (max(_REST_S + _JITTER_S / 2, _REST_SHARE * call) for call in calls_s)
         return sum(rests) + sum(calls_s) + _CALL_S * len(calls_s) + _ROUND_S
 
@@ -286,7 +295,9 @@ class GpuRig:
         launches: int,
         defences: Defences,
     ) -> int | None:
-        """Poison the outputs, set the guards, empty the second-level cache."""
+        """Poison the outputs, set the guards, empty the second-level cache: once for a fill."""
+        if id(arm) in self._prepared:
+            return self._prepared[id(arm)]
         poison = None
         if isinstance(arm, LaunchedArm):
             dtype = self.problem.dtype(dict(case.params))
@@ -297,7 +308,10 @@ class GpuRig:
                     out.view(torch.int16).fill_(poison)
                 before.copy_(self._guard)
                 after.copy_(self._guard)
-        self._scrub.fill_(secrets.randbelow(256))
+        if self.regime == BURST:
+            self._scrub.fill_(secrets.randbelow(256))
+        else:
+            self._prepared[id(arm)] = poison
         torch.cuda.synchronize()
         return poison
 
@@ -314,12 +328,13 @@ class GpuRig:
             memory.bytes[end : end + GUARD],
         )
 
-    def _get_ready(self) -> None:
-        """Rest, so that the clocks are high; or heat the card up to its power limit."""
-        if self.regime == BURST:
-            rest = max(_REST_S, _REST_SHARE * self._last_s)
-            time.sleep(rest + random.random() * _JITTER_S)
-            return
+    def _rest(self) -> None:
+        """Let the card cool, so that its clocks are high."""
+        rest = max(_REST_S, _REST_SHARE * self._last_s)
+        time.sleep(rest + random.random() * _JITTER_S)
+
+    def _heat_up(self) -> None:
+        """Bring the card to its power limit with work of our own."""
         if self._heat is None:
             square = torch.randn(_HEAT_SIZE, _HEAT_SIZE, device="cuda").bfloat16()
             self._heat = (square, torch.empty_like(square))
@@ -331,10 +346,10 @@ class GpuRig:
             torch.cuda.synchronize()
 
     def _sustained_launches(self, case: Case) -> int:
-        """Enough to last, as many for every arm, and the ring as often as any other place of it."""
+        """Enough to last; as many for every arm, so that all end at the same place of the ring."""
         flops = self.problem.flops(dict(case.params))
         call_s = flops / (self.device.half_gflops * 1e9) * 1.6
-        return RING * max(1, math.ceil(_SUSTAINED_S / call_s / RING))
+        return RING * max(1, math.ceil(_TURN_S / call_s / RING))
 
     def _late(self, arm: LaunchedArm | BaselineArm, ran: Ran, wall_us: float) -> bool:
         """Whether our own clock tells another time than the events do; too often is a hack."""
