@@ -68,6 +68,7 @@ class Rig(Protocol):
 
     spec: TaskSpec
     regime: str  # how calls are made, where there are several ways
+    warms: bool  # whether its arms are warm when they are started
     yardstick: bool  # whether a candidate's error is held against the baseline's own
 
     @property
@@ -87,6 +88,9 @@ class Rig(Protocol):
     def fill(
         self, case: Case, kind: str, seed: int, defences: Defences
     ) -> dict[str, torch.Tensor]: ...
+    def assemble(self, artefacts: Mapping[str, str]) -> None:
+        """Timing begins: what blocks of these arms need is made ready, where that takes time."""
+
     def started(
         self, artefacts: Mapping[str, str], seeds: Seeds, defences: Defences, read: Sequence[str]
     ) -> AbstractContextManager[Arms]: ...

@@ -74,8 +74,9 @@ class Timing:
 
     def run(self, single: Mapping[str, Mapping[str, int]]) -> None:
         """Measure until it is decided, or the time is spent. `single`: one call of each arm."""
-        shape = self._shape(single)
         judge = self.judge
+        judge.rig.assemble(self.artefacts)
+        shape = self._shape(single)
         while not self._enough(shape):
             self.progress(f"timing block {len(self.blocks) + 1}/{shape.most_blocks}")
             started = time.monotonic()
@@ -110,13 +111,14 @@ class Timing:
         round_s = sum(self._round_s(times, rivals) for times in single.values())
         left = judge.deadline.left_s()
         total = {name: sum(times.values()) for name, times in single.items()}
-        warm_up = min(total, key=total.__getitem__)
+        warm_up = "" if judge.rig.warms else min(total, key=total.__getitem__)
         if candidate > _HOPELESS * baseline:
             blocks = _QUICK_BLOCKS if left > _QUICK_BLOCKS * 2 * round_s else _HOPELESS_BLOCKS
             if judge.deadline.hard_left_s() < blocks * round_s:
                 kernel_failed(CANDIDATE, too_slow(judge))
             return Shape(1, "", blocks, round_s)
-        fixed_s = _BLOCK_OVERHEAD_S + round_s * total[warm_up] / sum(total.values())
+        warming_s = round_s * total[warm_up] / sum(total.values()) if warm_up else 0.0
+        fixed_s = _BLOCK_OVERHEAD_S + warming_s
         block_s = left / _AIM_BLOCKS[self.order.sample] - fixed_s
         rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s)))
         most = _QUICK_BLOCKS if self.order.sample == "quick" else _MOST_BLOCKS

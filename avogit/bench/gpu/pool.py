@@ -108,7 +108,7 @@ class Pool:
     evaluation; that of a rival, which comes again and again, may stay.
     """
 
-    def __init__(self, environment: Mapping[str, str], crew: int) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = program("avogit.bench.gpu.launcher", str(theirs.fileno()), bare=False)
         null = subprocess.DEVNULL
@@ -118,35 +118,33 @@ class Pool:
         subprocess.Popen(command, stdin=null, stdout=null, pass_fds=[theirs.fileno()], env=settings)
         theirs.close()
         self._zygote = ours
-        self._crew = crew
         self._spare: list[Launcher] = []
         self._crews: dict[str, list[Launcher]] = {}  # by arm; of the evaluation under way
         self._stays: dict[str, list[Launcher]] = {}  # by bundle, the one that served last behind
         self._dying: list[Launcher] = []
 
-    def crew(self, arm: str, bundle: str) -> list[Launcher]:
-        """The launchers of an arm, started where they are not."""
-        if arm not in self._crews:
-            kept = [] if arm == CANDIDATE else self._stays.pop(bundle, [])
-            self._crews[arm] = kept or [self._start() for _ in range(self._crew)]
-        return self._crews[arm]
-
-    def first(self, arm: str) -> Launcher:
-        """One for an arm that may not need more; the rest of its crew starts meanwhile."""
+    def first(self, arm: str, more: int) -> Launcher:
+        """One for an arm that may not need others; so many more are started meanwhile."""
         self._crews[arm] = [self._start()]
         self._crews[arm][0].born()
-        self._spare += [Launcher(self._zygote) for _ in range(self._crew - len(self._spare) - 1)]
+        self._spare += [Launcher(self._zygote) for _ in range(more - len(self._spare))]
         return self._crews[arm][0]
 
-    def complete(self, arm: str) -> None:
-        """The whole crew of an arm of which there is a first one."""
-        crew = self._crews[arm]
-        crew += [self._start() for _ in range(self._crew - len(crew))]
+    def assemble(self, bundles: Mapping[str, str], size: int) -> None:
+        """Crews of that size for these arms, all with a context: a start must meet no timed call.
 
-    def settle(self) -> None:
-        """Wait until all have a context: their start must not meet a timed call."""
+        The candidate's has its first one; a rival's may be there from an earlier evaluation.
+        """
+        for arm, bundle in bundles.items():
+            kept = [] if arm == CANDIDATE else self._stays.pop(bundle, [])
+            crew = self._crews.setdefault(arm, kept)
+            crew += [self._start() for _ in range(size - len(crew))]
         for launcher in self._alive():
             launcher.born()
+
+    def crew(self, arm: str) -> list[Launcher]:
+        """The launchers of an arm."""
+        return self._crews[arm]
 
     def finish(self, bundles: Mapping[str, str], *, stay: bool) -> None:
         """An evaluation ended; `bundles` are its arms'. Where all is well, rivals' crews stay.

@@ -40,12 +40,12 @@ from avogit.bench.problem import ProblemError, Tensors, load_gpu_problem
 from avogit.bench.protocol import Case, Defences, Order, Region, TaskSpec
 from avogit.bench.rig import Answer, Seeds, kernel_failed
 from avogit.devices import find_device
-from avogit.records import BASELINE, CANDIDATE, Verdict
+from avogit.records import BASELINE, Verdict
 
 RING = 3
 _FRESH = ("fresh", "confirmation")  # samples that no process of an earlier one may serve
 BURST, SUSTAINED = "burst", "sustained"
-_CREW = 6  # launchers of an arm; a context takes about half a GB of the card
+_CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a GB of the card
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
 _HOLD_CYCLES = {"burst": 2_000_000, "sustained": 600_000}  # of about 2 GHz
 _HOLD_PER_LAUNCH = 40_000
@@ -64,12 +64,13 @@ class GpuRig:
     """Open for the life of an oracle."""
 
     yardstick = True
+    warms = True
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
         self.regime = BURST
         self.device = find_device(spec.device)
-        self._pool = Pool(os.environ, _CREW)
+        self._pool = Pool(os.environ)
         self.problem = load_gpu_problem(spec.folder)
         self._gpu = _open(self.device.architecture.capability, spec.device)
         self._card = nvml.Card(self._gpu.uuid)
@@ -92,6 +93,7 @@ class GpuRig:
         self._last_s = 0.0
         self._mismatches = 0
         self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
+        self._crew = _CREW
         self._blocks = 0  # begun in this evaluation
         self._bundles: Mapping[str, str] = {}
         self._readings: list[dict[str, object]] = []
@@ -134,30 +136,33 @@ class GpuRig:
             launcher.begin_load(self._load(bundles[name], output, seeds))
             arms[name] = LaunchedArm(name, launcher, output)
         for arm in arms.values():
-            arm.loaded()  # type: ignore[union-attr]
+            assert isinstance(arm, LaunchedArm)
+            arm.loaded()
+            if self._blocks:  # the first launch of all meets cold tables: it counts nowhere
+                arm.run(0, self._ring, 1, _HOLD_PER_LAUNCH, self.spec.call_timeout_s)
         arms |= {name: self._baseline(name) for name in artefacts if name not in bundles}
         self._blocks += 1
         yield arms
+
+    def assemble(self, artefacts: Mapping[str, str]) -> None:
+        """Launchers for the blocks to come."""
+        with _launchers_start():
+            self._pool.assemble(bundle_of(artefacts), self._crew)
 
     def _choose(self, bundles: Mapping[str, str]) -> dict[str, Launcher]:
         """A launcher for each arm; when all have served, they are paired in another way.
 
         The first block is correctness, where nothing is timed and often all ends.
         """
-        try:
-            if not self._blocks:
-                return {arm: self._pool.first(arm) for arm in bundles}
-            if self._blocks == 1:
-                self._pool.complete(CANDIDATE)
-            crews = {arm: self._pool.crew(arm, bundle) for arm, bundle in bundles.items()}
-            self._pool.settle()
-        except (LauncherGone, LauncherTimeout) as error:
-            raise EnvironmentBroken("no-launcher", f"a launcher did not start: {error}") from error
+        if not self._blocks:
+            with _launchers_start():
+                return {arm: self._pool.first(arm, self._crew) for arm in bundles}
         turn = self._blocks - 1
-        again = turn // _CREW
+        again = turn // self._crew
+        crews = {arm: self._pool.crew(arm) for arm in sorted(bundles)}
         return {
             arm: crew[(turn + again * place) % len(crew)]
-            for place, (arm, crew) in enumerate(sorted(crews.items()))
+            for place, (arm, crew) in enumerate(crews.items())
         }
 
     def call(
@@ -214,7 +219,8 @@ class GpuRig:
 
     def weight(self, calls_s: Sequence[float]) -> int:
         """Twice a round where calls are short: those scatter most, and cost least."""
-        return 2 if self.regime == BURST and max(calls_s) < _SHORT_S else 1
+        often = self.regime == BURST and self._crew == _CREW and max(calls_s) < _SHORT_S
+        return 2 if often else 1
 
     def overhead_us(self, order: Order) -> float:
         """What an order to a launcher and its answer cost beside the launch, by the last calls."""
@@ -230,6 +236,7 @@ class GpuRig:
     def begin(self, sample: str) -> None:
         """An evaluation begins."""
         self.regime, self._mismatches, self._blocks = BURST, 0, 0
+        self._crew = _QUICK_CREW if sample == "quick" else _CREW
         if sample in _FRESH:
             self._pool.renew()
 
@@ -389,6 +396,15 @@ class GpuRig:
                 if not view.view(torch.int16).equal(self._made[self._ring][name].view(torch.int16)):
                     return Finding(Verdict.RUNTIME_ERROR, "input-changed", f"it wrote into {name}")
         return None
+
+
+@contextlib.contextmanager
+def _launchers_start() -> Iterator[None]:
+    """One that does not is nobody's fault who is measured."""
+    try:
+        yield
+    except (LauncherGone, LauncherTimeout) as error:
+        raise EnvironmentBroken("no-launcher", f"a launcher did not start: {error}") from error
 
 
 class _Watch:
