@@ -55,6 +55,26 @@ def score(workload_blocks: Mapping[str, Sequence[float]], confidence: float) -> 
     return log_ratio_interval(mean_over_workloads(workload_blocks), confidence)
 
 
+def pooled_intervals(
+    workload_blocks: Mapping[str, Sequence[float]], confidence: float
+) -> tuple[Ratio, dict[str, Ratio]]:
+    """Over all workloads, and of each, where blocks are few: all share one estimate of the spread.
+
+    For samples whose blocks are so long that there are two or three. It takes every workload to
+    scatter as much as the others, and blocks of different workloads to be independent.
+    """
+    counts = {len(blocks) for blocks in workload_blocks.values()}
+    if len(counts) != 1 or min(counts) < 2:
+        raise ValueError("every workload needs the same blocks, two at least")
+    (count,) = counts
+    df = len(workload_blocks) * (count - 1)
+    squares = sum((count - 1) * stdev(blocks) ** 2 for blocks in workload_blocks.values())
+    reach = t_quantile(_upper(confidence), df) * math.sqrt(squares / df / count)
+    each = {name: _ratio(fmean(blocks), reach) for name, blocks in workload_blocks.items()}
+    mean = fmean(fmean(blocks) for blocks in workload_blocks.values())
+    return _ratio(mean, reach / math.sqrt(len(workload_blocks))), each
+
+
 def mean_over_workloads(workload_blocks: Mapping[str, Sequence[float]]) -> list[float]:
     """The blocks' aggregate log ratios. Every workload must have the same blocks."""
     if len({len(blocks) for blocks in workload_blocks.values()}) != 1:

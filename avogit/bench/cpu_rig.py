@@ -59,7 +59,6 @@ class CpuRig:
 
     yardstick = False
     regime = ""
-    turns = 1
     warms = False
 
     def __init__(self, spec: TaskSpec) -> None:

@@ -98,7 +98,6 @@ def judge(rig: Rig, order: Order, progress: Callable[[str], None]) -> Report:
         voids=tuple(timing.voids + (sustained.voids if sustained else [])),
         machine=rig.facts(),
         sustained=tuple(sustained.blocks) if passed and sustained else (),
-        sustained_confidence=sustained.confidence if sustained else 0.0,
     )
 
 

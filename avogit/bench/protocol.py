@@ -127,7 +127,6 @@ class Report:
     voids: tuple[str, ...] = ()  # why blocks did not count, one text each
     machine: Mapping[str, object] = field(default_factory=dict)  # what the device said of itself
     sustained: tuple[Mapping[str, Mapping[str, tuple[int, ...]]], ...] = ()
-    sustained_confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,10 +72,6 @@ class Rig(Protocol):
     yardstick: bool  # whether a candidate's error is held against the baseline's own
 
     @property
-    def turns(self) -> int:
-        """How often the arms take turns on one set of inputs."""
-
-    @property
     def problem(self) -> Problem: ...
     @property
     def timed(self) -> Sequence[Case]:

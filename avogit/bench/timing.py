@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from avogit.bench.arms import EnvironmentBroken, KernelFailed, Timed
+from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.correctness import (
     Judge,
     OutOfTime,
@@ -22,7 +22,7 @@ from avogit.bench.correctness import (
     too_slow,
 )
 from avogit.bench.protocol import Case, Order
-from avogit.bench.rig import Arms, kernel_failed
+from avogit.bench.rig import Answer, Arms, kernel_failed
 from avogit.bench.times import Times, log_ratios
 from avogit.records import BASELINE, CANDIDATE, Verdict
 from avogit.statistics import Sequential, log_ratio_interval, mean_over_workloads
@@ -167,43 +167,36 @@ class Timing:
         order = [name for name in cases for _ in range(shape.weights.get(name, 1))]
         for _ in range(shape.rounds):
             for name in self.judge.seeds.shuffled(order):
-                for turn in self._round(arms, cases[name], True):
-                    for arm, timed in turn.items():
-                        times[name][arm].append(timed.ns)
+                for arm, ns in self._round(arms, cases[name], True).items():
+                    times[name][arm].append(ns)
         return {w: {a: tuple(ns) for a, ns in by_arm.items()} for w, by_arm in times.items()}
 
-    def _round(self, arms: Arms, case: Case, counted: bool) -> list[dict[str, Timed]]:
-        """One workload, every arm in its turn. Where another process interfered, all of it again.
-
-        A turn has every arm once; most rigs give one turn.
-        """
+    def _round(self, arms: Arms, case: Case, counted: bool) -> dict[str, int]:
+        """One workload, every arm once. Where another process interfered, all of it again."""
         self.rounds += 1
-        turns = self._call_all(arms, case)
+        answers = self._call_all(arms, case)
         for _ in range(_REPEATS if counted else 0):
-            disturbed = any(timed.disturbed for turn in turns for timed in turn.values())
+            disturbed = any(answer.timed.disturbed for answer in answers.values())
             if not disturbed or self.repeated > 3 + self.rounds * _REPEATED_SHARE:
                 break
             self.repeated += 1
-            turns = self._call_all(arms, case)
-        return turns
+            answers = self._call_all(arms, case)
+        return {name: answer.timed.ns for name, answer in answers.items()}
 
-    def _call_all(self, arms: Arms, case: Case) -> list[dict[str, Timed]]:
-        """Every arm once a turn, in random order, on the same new inputs; check what they left."""
+    def _call_all(self, arms: Arms, case: Case) -> dict[str, Answer]:
+        """Every arm once, in random order, on the same new inputs; and check what they left."""
         judge = self.judge
         kind = timed_kind(judge)
         inputs = judge.rig.fill(case, kind, judge.seeds.next(), judge.defences)
-        turns, answers = [], {}
         with named(case, kind):
-            for _ in range(judge.rig.turns):
-                order = judge.seeds.shuffled(list(arms))
-                answers = {name: judge.call(arms, name, case) for name in order}
-                turns.append({name: answer.timed for name, answer in answers.items()})
+            order = judge.seeds.shuffled(list(arms))
+            answers = {name: judge.call(arms, name, case) for name in order}
             if judge.defences.check_timed:
                 try:
                     judge.check_together(answers, case, inputs)
                 except KernelFailed as failure:
                     raise _while_timed(failure) from failure
-        return turns
+        return answers
 
 
 def _while_timed(failure: KernelFailed) -> KernelFailed:

@@ -25,8 +25,14 @@ from avogit.records import (
     Verdict,
     WorkloadTiming,
 )
-from avogit.statistics import log_ratio_interval, mean_over_workloads, score
+from avogit.statistics import (
+    log_ratio_interval,
+    mean_over_workloads,
+    pooled_intervals,
+    score,
+)
 
+SUSTAINED_CONFIDENCE = 0.95  # of what is shown and decides nothing
 _TOO_NOISY = 0.5  # the blocks' standard deviation in log space, beyond which they say nothing
 
 
@@ -140,20 +146,22 @@ def _of_device(report: Report) -> dict[str, object]:
 
 
 def _sustained(report: Report, names: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """Raw times of the sample at the power limit, and what they say."""
+    """Raw times of the sample at the power limit, and what they say. It decides nothing."""
     if not report.sustained:
         return {}
     blocks = [_named(block, names) for block in report.sustained]
-    confidence = report.sustained_confidence
     arms = [arm for arm in next(iter(blocks[0].values())) if arm != CANDIDATE]
-    per_arm = {arm: log_ratios(blocks, arm) for arm in arms}
-    said = {arm: _triple(score(ratios, confidence)) for arm, ratios in per_arm.items()}
+    found = {a: pooled_intervals(log_ratios(blocks, a), SUSTAINED_CONFIDENCE) for a in arms}
     by_workload = {
-        name: {arm: _triple(log_ratio_interval(r[name], confidence)) for arm, r in per_arm.items()}
-        for name in blocks[0]
+        name: {arm: _triple(each[name]) for arm, (_, each) in found.items()} for name in blocks[0]
     }
-    document = {"confidence": confidence, "versus": said, "workloads": by_workload}
-    return {"sustained": {**document, "blocks": [{"workloads": block} for block in blocks]}}
+    document = {
+        "confidence": SUSTAINED_CONFIDENCE,
+        "versus": {arm: _triple(all_) for arm, (all_, _) in found.items()},
+        "workloads": by_workload,
+        "blocks": [{"workloads": block} for block in blocks],
+    }
+    return {"sustained": document}
 
 
 def _triple(ratio: Ratio) -> list[float]:

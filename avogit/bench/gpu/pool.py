@@ -146,10 +146,11 @@ class Pool:
         """The launchers of an arm."""
         return self._crews[arm]
 
-    def finish(self, bundles: Mapping[str, str], *, stay: bool) -> None:
+    def finish(self, bundles: Mapping[str, str], *, stay: bool, spare: int) -> None:
         """An evaluation ended; `bundles` are its arms'. Where all is well, rivals' crews stay.
 
-        Others are ended, but not waited for: taking contexts down keeps the card busy.
+        Others are ended, but not waited for: taking contexts down keeps the card busy. `spare`:
+        so many new ones start for the next evaluation.
         """
         for arm, crew in self._crews.items():
             if stay and arm != CANDIDATE and bundles.get(arm, "") not in self._stays:
@@ -157,6 +158,8 @@ class Pool:
             else:
                 self._end(crew)
         self._crews.clear()
+        # Whoever measures next checks before it times anything, and that long a start may take.
+        self._spare += [Launcher(self._zygote) for _ in range(spare - len(self._spare))]
         while len(self._stays) > _STAYING:
             self._end(self._stays.pop(next(iter(self._stays))))
 

@@ -47,10 +47,10 @@ _FRESH = ("fresh", "confirmation")  # samples that no process of an earlier one 
 BURST, SUSTAINED = "burst", "sustained"
 _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a GB of the card
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
-_HOLD_CYCLES = {"burst": 2_000_000, "sustained": 600_000}  # of about 2 GHz
-_HOLD_PER_LAUNCH = 40_000
-_TURNS, _TURN_S, _HEAT_S = 10, 0.012, 0.15  # when sustained: of an arm, and before the first
-_HEAT_SIZE = 8192
+_HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
+# The card's clocks sway within a second at its power limit: a window must be longer than that,
+# and what comes before it, while the last arm's heat is still felt, counts nowhere.
+_SETTLE_S, _WINDOW_S = 0.2, 0.85
 _CALL_S, _ROUND_S = 0.004, 0.02  # poison, flush and orders; new inputs and checks
 # Between an order's way to a launcher and back; more is the machine's doing, or a forged clock.
 _SLACK_US, _SLACK_SHARE, _MISMATCHES = 2000.0, 0.01, 3
@@ -86,10 +86,8 @@ class GpuRig:
         self._outputs: list[Memory] = []
         self._guard = torch.randint(0, 256, (GUARD,), dtype=torch.uint8, device="cuda")
         self._scrub = torch.empty(_scrub_bytes(), dtype=torch.uint8, device="cuda")
-        self._heat: tuple[torch.Tensor, torch.Tensor] | None = None
         self._baselines: dict[str, BaselineArm] = {}
         self._ring = 0
-        self._prepared: dict[int, int | None] = {}  # the poison of arms that are ready, by arm
         self._last_s = 0.0
         self._mismatches = 0
         self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
@@ -98,11 +96,6 @@ class GpuRig:
         self._bundles: Mapping[str, str] = {}
         self._readings: list[dict[str, object]] = []
         self._check_baseline()
-
-    @property
-    def turns(self) -> int:
-        """Many when sustained: the card's clocks move, and turns follow closely."""
-        return _TURNS if self.regime == SUSTAINED else 1
 
     def fill(self, case: Case, kind: str, seed: int, defences: Defences) -> Tensors:
         """Write new inputs for every arm. Gives the oracle's own copy of the last ones."""
@@ -115,9 +108,6 @@ class GpuRig:
                 view.copy_(made[name])
             self._made[ring] = made
             self._ring = ring
-        self._prepared.clear()
-        if self.regime == SUSTAINED:
-            self._heat_up()
         return made
 
     @contextlib.contextmanager
@@ -170,23 +160,21 @@ class GpuRig:
     ) -> Answer:
         """One timed call of an arm on the inputs of now: one launch, or many when sustained."""
         index, sustained = self._index[id(case)], self.regime == SUSTAINED
-        launches = self._sustained_launches(case) if sustained else 1
+        launches = self._sustained_launches() if sustained else 1
         first = 0 if sustained else self._ring
         poison = self._prepare(arm, case, first, launches, defences)
         if not sustained and self._blocks > 1:  # in the first one nothing is timed
             self._rest()
-        hold = _HOLD_CYCLES[self.regime] + _HOLD_PER_LAUNCH * launches
+        hold = _HOLD_CYCLES + _HOLD_PER_LAUNCH * min(launches, RING)
         began = time.perf_counter_ns()
         if isinstance(arm, LaunchedArm):
             ran = arm.run(index, first, launches, hold, timeout_s)
         else:
             ran = arm.run(index, first, launches, hold, RING)
         wall_us = (time.perf_counter_ns() - began) / 1e3
-        self._last_s = sum(ran.launch_us) / 1e6
+        self._last_s = ran.launch_us[-1] / 1e6
         late = self._late(arm, ran, wall_us)
-        timed = Timed(
-            round(statistics.fmean(ran.launch_us[-max(1, launches - 1) :]) * 1e3), 0, late
-        )
+        timed = Timed(round(statistics.fmean(_settled(ran.launch_us)) * 1e3), 0, late)
         return Answer(timed, self._out(arm, case), poison, self._finding(arm, case, defences))
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
@@ -198,7 +186,7 @@ class GpuRig:
         launches = max(1, math.ceil(_PROOF_S / max(call_ns / 1e9, 1e-5)))
         for _ in range(_MISMATCHES):
             began = time.perf_counter_ns()
-            ran = arm.run(index, 0, launches, _HOLD_CYCLES[BURST], timeout_s)
+            ran = arm.run(index, 0, launches, _HOLD_CYCLES, timeout_s)
             wall_us = (time.perf_counter_ns() - began) / 1e3
             if abs(wall_us - ran.total_us) <= _SLACK_US / 2 + _PROOF_SLACK * wall_us:
                 return
@@ -208,8 +196,7 @@ class GpuRig:
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
         if self.regime == SUSTAINED:
-            each = (max(_TURN_S, RING * call) + _CALL_S for call in calls_s)
-            return _TURNS * sum(each) + _HEAT_S + RING * _ROUND_S
+            return (_SETTLE_S + _WINDOW_S + _CALL_S) * len(calls_s) + RING * _ROUND_S
         rests = (max(_REST_S + _JITTER_S / 2, _REST_SHARE * call) for call in calls_s)
         return sum(rests) + sum(calls_s) + _CALL_S * len(calls_s) + _ROUND_S
 
@@ -242,7 +229,7 @@ class GpuRig:
 
     def finish(self, *, well: bool) -> None:
         """It ended; not well: a launcher of its may be in any state."""
-        self._pool.finish(self._bundles, stay=well)
+        self._pool.finish(self._bundles, stay=well, spare=_CREW)
 
     def facts(self) -> dict[str, object]:
         """What the card said of itself since this was asked last."""
@@ -302,9 +289,7 @@ class GpuRig:
         launches: int,
         defences: Defences,
     ) -> int | None:
-        """Poison the outputs, set the guards, empty the second-level cache: once for a fill."""
-        if id(arm) in self._prepared:
-            return self._prepared[id(arm)]
+        """Poison the outputs, set the guards, empty the second-level cache."""
         poison = None
         if isinstance(arm, LaunchedArm):
             dtype = self.problem.dtype(dict(case.params))
@@ -315,10 +300,7 @@ class GpuRig:
                     out.view(torch.int16).fill_(poison)
                 before.copy_(self._guard)
                 after.copy_(self._guard)
-        if self.regime == BURST:
-            self._scrub.fill_(secrets.randbelow(256))
-        else:
-            self._prepared[id(arm)] = poison
+        self._scrub.fill_(secrets.randbelow(256))
         torch.cuda.synchronize()
         return poison
 
@@ -340,23 +322,9 @@ class GpuRig:
         rest = max(_REST_S, _REST_SHARE * self._last_s)
         time.sleep(rest + random.random() * _JITTER_S)
 
-    def _heat_up(self) -> None:
-        """Bring the card to its power limit with work of our own."""
-        if self._heat is None:
-            square = torch.randn(_HEAT_SIZE, _HEAT_SIZE, device="cuda").bfloat16()
-            self._heat = (square, torch.empty_like(square))
-        square, product = self._heat
-        until = time.monotonic() + _HEAT_S
-        while time.monotonic() < until:
-            for _ in range(8):
-                torch.mm(square, square, out=product)
-            torch.cuda.synchronize()
-
-    def _sustained_launches(self, case: Case) -> int:
-        """Enough to last; as many for every arm, so that all end at the same place of the ring."""
-        flops = self.problem.flops(dict(case.params))
-        call_s = flops / (self.device.half_gflops * 1e9) * 1.6
-        return RING * max(1, math.ceil(_TURN_S / call_s / RING))
+    def _sustained_launches(self) -> int:
+        """Enough for a window, by the last call's time; all end at the ring's last place."""
+        return RING * math.ceil((_SETTLE_S + _WINDOW_S) / max(self._last_s, 1e-5) / RING)
 
     def _late(self, arm: LaunchedArm | BaselineArm, ran: Ran, wall_us: float) -> bool:
         """Whether our own clock tells another time than the events do; too often is a hack."""
@@ -420,6 +388,16 @@ class _Watch:
         ours = {os.getpid(), *rig._pool.pids}
         rig._readings.append({"regime": rig.regime, **nvml.facts(after)})
         return nvml.why_void(self._before, after, ours, sustained=rig.regime == SUSTAINED)
+
+
+def _settled(launch_us: Sequence[float]) -> Sequence[float]:
+    """The launches of a window: those that begin when the card has settled."""
+    begun, settle_us = 0.0, _SETTLE_S * 1e6
+    for number, us in enumerate(launch_us):
+        if begun >= settle_us:
+            return launch_us[number:]
+        begun += us
+    return launch_us[-1:]
 
 
 def _open(capability: int, name: str) -> nvml.Gpu:
