@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from avogit.bench.protocol import Order, Report
 from avogit.evaluation import Judged
-from avogit.records import BASELINE, CANDIDATE, Verdict
+from avogit.records import BASELINE, Verdict
 
 WORKLOADS = ("small", "large")
+BLOCKS = 4
 Say = Callable[[str], None]
+Slow = Mapping[str, Sequence[float]]  # arm -> how many times as long it takes, block after block
 
 
 class LentSlot:
-    """Every candidate is so much slower than all it is compared with, as `held` says."""
+    """Reports what `held` says of each order; it is called while the device would be at work."""
 
-    def __init__(self, held: Callable[[Order], float]) -> None:
-        self._held = held  # called with each order, while the device would be at work
+    def __init__(self, held: Callable[[Order], Slow]) -> None:
+        self._held = held
 
     def judge(self, order: Order, _progress: Say, /) -> Judged:
         return Judged(report(order, self._held(order)), "by hand", 1.0)
@@ -28,14 +30,13 @@ class LentSlot:
         """Nothing was started."""
 
 
-def report(order: Order, slow: float, seconds: float = 1.0) -> Report:
-    """A candidate that passed, and takes so many times as long as each other arm."""
+def report(order: Order, slow: Slow, seconds: float = 1.0) -> Report:
+    """A candidate that passed; arms that are not named all take as long."""
     arms = [BASELINE, *(arm.name for arm in order.arms)]
     blocks = tuple(
-        {w: {arm: _times(slow if arm == CANDIDATE else 1.0, block) for arm in arms}
-         for w in WORKLOADS}
-        for block in range(4)
-    )  # fmt: skip
+        {w: {arm: _times(slow.get(arm, [1.0]), block) for arm in arms} for w in WORKLOADS}
+        for block in range(BLOCKS)
+    )
     return Report(
         verdict=Verdict.PASSED.value,
         blocks=blocks,
@@ -44,5 +45,6 @@ def report(order: Order, slow: float, seconds: float = 1.0) -> Report:
     )
 
 
-def _times(slow: float, block: int) -> tuple[int, ...]:
-    return tuple(round(1e6 * slow * (1 + 1e-4 * (block + turn))) for turn in range(3))
+def _times(slow: Sequence[float], block: int) -> tuple[int, ...]:
+    factor = slow[block % len(slow)]
+    return tuple(round(1e6 * factor * (1 + 1e-4 * (block + turn))) for turn in range(3))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from crowd import all_at_once, faults
-from lent_slot import LentSlot
+from lent_slot import LentSlot, Slow
 from planted import plant_child
 from test_kill import alive, descendants
 
@@ -25,7 +25,16 @@ from avogit.bench.device import device_lock
 from avogit.bench.protocol import Order, decode, encode
 from avogit.founding import seed_population
 from avogit.loop import Course, Limits
-from avogit.records import Candidate, Evaluation, Proposal, Ratio, Status, Verdict, WorkloadTiming
+from avogit.records import (
+    CANDIDATE,
+    Candidate,
+    Evaluation,
+    Proposal,
+    Ratio,
+    Status,
+    Verdict,
+    WorkloadTiming,
+)
 from avogit.session import open_session
 from avogit.step import StepResult, submit
 from avogit.workers import run_workers
@@ -217,9 +226,9 @@ def test_while_the_device_has_one_step_another_begins_ahead(polynomial: Path) ->
     program.chmod(0o755)
     heard, seen = Heard(), []
 
-    def held(_order: Order) -> float:
+    def held(_order: Order) -> Slow:
         seen.append(heard.ahead.wait(20) if len(seen) else "the seed")
-        return 1.02
+        return {CANDIDATE: [1.02]}
 
     with open_session(polynomial, slot=LentSlot(held)) as session:
         limits = Limits(steps=4)
@@ -257,13 +266,13 @@ def test_a_child_enters_beside_the_incumbent_of_that_moment(polynomial: Path) ->
     """While a child is measured another enters that is better: it is measured beside that one."""
     rivals: list[str] = []  # artefacts of the incumbent
 
-    def held(order: Order) -> float:
+    def held(order: Order) -> Slow:
         rivals.extend(arm.artefact for arm in order.arms if arm.name == order.rival)
         if order.sample == "fresh" and len(rivals) == 2:
             best = session.lineage().incumbent()
             assert best is not None
             plant_child(polynomial, best, "another's", ratio=4.0)
-        return 0.9 if len(rivals) < 3 else 1.2
+        return {CANDIDATE: [0.9 if len(rivals) < 3 else 1.2]}
 
     with open_session(polynomial, slot=LentSlot(held)) as session:
         seed = seed_population(session)
