@@ -83,8 +83,6 @@ class _Pool:
         try:
             while self._take_turn(number):
                 pass
-        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
-            self._errors.append(error)
         finally:
             if (worker := self._workers.pop(number, None)) is not None:
                 worker.close()
@@ -92,9 +90,13 @@ class _Pool:
     def _take_turn(self, number: int) -> bool:
         """One step, once there is a place for it; False where none begins any more."""
         with self._places.taken():
-            begun = self._begin()
-            if begun:
-                self._end(number, self._step(number))
+            try:
+                begun = self._begin()
+                if begun:
+                    self._end(number, self._step(number))
+            except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+                self._errors.append(error)  # before the place is free: whoever gets it looks here
+                return False
             return begun
 
     def _begin(self) -> bool:
