@@ -30,7 +30,7 @@ from avogit.store import Hunk
 OPERATOR = "ablate"
 _MAX_PARTNERS = 8  # of a hunk that cannot go alone
 _LOOKS = (1, 2, 4)  # times `measure.confirm_s` for each part; what is undecided gets the next one
-_AT_ONCE = 8  # kernels timed beside the whole one: each has a process of its own
+_AT_ONCE = 4  # kernels timed beside the whole one: each has processes and memory of its own
 
 
 @dataclass(frozen=True, slots=True)
