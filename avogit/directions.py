@@ -57,7 +57,8 @@ def _line_above(lineage: Lineage, incumbent: Candidate) -> Iterator[Candidate]:
     at = incumbent
     while at.parents and at.parents[0] in lineage.candidates:
         at = lineage.candidates[at.parents[0]]
-        yield at
+        if not at.distrust:
+            yield at
 
 
 def _revived(lineage: Lineage, incumbent: Candidate) -> Direction | None:

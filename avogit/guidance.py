@@ -154,7 +154,9 @@ def _step(event: Event, by_record: Mapping[str, Candidate]) -> Step | None:
     if event.kind == "attempt":
         return _attempt(event.payload)
     candidate = by_record.get(event.name) if event.kind == "evaluation" else None
-    if candidate is None or candidate.status not in (Status.ACCEPTED, Status.REJECTED):
+    if candidate is None or candidate.distrust:  # what is not trusted steers nothing
+        return None
+    if candidate.status not in (Status.ACCEPTED, Status.REJECTED):
         return None
     return _decided(candidate)
 

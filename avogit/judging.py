@@ -1,7 +1,8 @@
 """From a tree in hand to a verdict and a decision: what is measured beside what, and how often.
 
-Owns the arms of a child's evaluation and that the sample which decides is not the one that is
-stated. Leaves measuring to `evaluation`, the rule to `acceptance`, and recording to `step`.
+Owns the arms of a child's evaluation, that the sample which decides is not the one that is stated,
+and that what enters was held to the incumbent of that moment. Leaves measuring to `evaluation`,
+the rule to `acceptance`, and recording to `step`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from avogit.records import (
 )
 from avogit.session import Session
 
+_ROUNDS = 3  # of a child that others overtake again and again
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -40,6 +43,27 @@ def judge(
     """Evaluate a tree in hand beside its parents and the incumbent, and decide."""
     if work.violations:
         return _refused(session, lineage, work, parents[0])
+    for _ in range(_ROUNDS):
+        found = _beside(session, lineage, work, parents)
+        if found.decision.status is not Status.ACCEPTED:
+            break
+        now = session.lineage()
+        if _incumbent(now) == _incumbent(lineage):
+            break
+        session.progress("another child is the incumbent by now: measuring beside that one")
+        lineage = now
+    return found
+
+
+def _incumbent(lineage: Lineage) -> str:
+    incumbent = lineage.incumbent()
+    return incumbent.oid if incumbent else ""
+
+
+def _beside(
+    session: Session, lineage: Lineage, work: store.WorkInHand, parents: Sequence[Candidate]
+) -> Judgement:
+    """The verdict beside what this lineage holds for best."""
     rivals, ancestor = session.rivals(lineage, *parents), ""
     if len(parents) > 1:
         ancestor = store.common_ancestor(session.repo, parents[0].oid, parents[1].oid)

@@ -76,6 +76,11 @@ class Course:
         self._purse = Purse(self.budget.run)
         self._busy_before_s = self.busy_s()
 
+    @property
+    def at_once(self) -> int:
+        """How many steps are under way at most: several workers have one more at the device."""
+        return self.workers + (self.workers > 1)
+
     def begin(self) -> bool:
         """Whether one more step may begin; it counts from now on, whatever becomes of it."""
         most = [n for n in (self.limits.steps, self.budget.run.steps or None) if n is not None]
@@ -87,7 +92,7 @@ class Course:
     def allowance(self, worker: int = 1) -> Limit:
         """What the next step may spend: with all others under way, no more than the run may."""
         granted = tuple(self._granted.values())
-        limit = self._purse.step_limit(self.budget.step, granted, self.workers - len(granted))
+        limit = self._purse.step_limit(self.budget.step, granted, self.at_once - len(granted))
         self._granted[worker] = limit
         return limit
 

@@ -158,8 +158,9 @@ def _parent(
     session: Session, lineage: Lineage, rng: random.Random, direction: Direction | None
 ) -> Candidate:
     """The supervisor's parent, where it names one; else the rule's."""
-    if direction is not None and direction.parent in lineage.candidates:
-        return lineage.candidates[direction.parent]
+    named = lineage.candidates.get(direction.parent) if direction is not None else None
+    if named is not None and not named.distrust:
+        return named
     return selection.select_parent(session.config.selection.parent, lineage, rng)
 
 

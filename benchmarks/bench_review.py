@@ -3,13 +3,14 @@
 The softmax kernel is written out twice, for short and for long rows, each half with tunables of
 its own. Crossover: one line tunes the short half, another the long half, and both are crossed.
 Ablation: three hunks against a mixed start, one that speeds the short half up, one comment, and
-one that slows the long half down, attributed again and again. Prints what was found, with the
-rate's 95 % interval (Wilson), and fails where a target is missed.
+one that slows the long half down, attributed again and again; `--lanes 4` plants smaller effects.
+Prints what was found, with the rate's 95 % interval (Wilson), and fails where a target is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from avogit.statistics import proportion_interval
 from avogit.step import cross, submit
 from avogit.store import read_record
 
-SLOW, FAST = (1, 9), (16, 5)  # LANES and DEGREE
+FAST, SLOW_DEGREE = (16, 5), 9  # LANES and DEGREE
 RIGHT_PER_10 = 9
 Point = tuple[int, int]
 _CALLS = """
@@ -43,11 +44,13 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "project"
-        _project(root, options.budget_s)
+        slow = (options.lanes, SLOW_DEGREE)
+        _project(root, slow, options.budget_s)
         with open_session(root) as session:
-            print(f"softmax-cpu in halves on {session.evaluator.device()}")
-            passed_on, tuned = _crossover(session)
-            right = _ablations(session, tuned, options.runs)
+            print(f"softmax-cpu in halves on {session.evaluator.device()}", flush=True)
+            passed_on, tuned = _crossover(session, slow)
+            right = _ablations(session, tuned, slow, options.runs)
+    print(f"load {os.getloadavg()[0]:.1f}")
     low, high = proportion_interval(right, options.runs, 0.95)
     print(f"ablation: {right} of {options.runs} rightly attributed ({low:.0%} to {high:.0%})")
     fine = passed_on and right * 10 >= RIGHT_PER_10 * options.runs
@@ -64,7 +67,7 @@ def halves(kernel: str) -> str:
     return "#include <cstdint>\n" + "\n".join(parts) + _CALLS
 
 
-def _project(root: Path, budget_s: float) -> None:
+def _project(root: Path, slow: Point, budget_s: float) -> None:
     root.mkdir()
     _git(root, "init", "-q", "-b", "main")
     _git(root, "config", "user.name", "bench")
@@ -72,7 +75,7 @@ def _project(root: Path, budget_s: float) -> None:
     _git(root, "commit", "-q", "--allow-empty", "-m", "An empty project")
     init(root, "softmax-cpu")
     kernel = root / "kernels/softmax-cpu/kernel.cpp"
-    kernel.write_text(_tuned(halves(kernel.read_text()), SLOW))
+    kernel.write_text(_tuned(halves(kernel.read_text()), slow))
     with (root / "avogit.yaml").open("a") as file:
         file.write(
             f"measure: {{budget_s: {budget_s}, fresh_s: {budget_s}, confirm_s: {budget_s}}}\n"
@@ -107,11 +110,11 @@ def _child(session: Session, parent: Candidate, text: str, subject: str) -> Cand
     return made.candidate
 
 
-def _crossover(session: Session) -> tuple[bool, Candidate]:
+def _crossover(session: Session, slow: Point) -> tuple[bool, Candidate]:
     """Whether both gains passed on, and the line that tuned the long half."""
     seed = seed_population(session)
-    short = _child(session, seed, _kernel(session, FAST, SLOW), "short rows")
-    long = _child(session, seed, _kernel(session, SLOW, FAST), "long rows")
+    short = _child(session, seed, _kernel(session, FAST, slow), "short rows")
+    long = _child(session, seed, _kernel(session, slow, FAST), "long rows")
     made = cross(session, short, long)
     print(f"crossover: {made.outcome}: {made.reason}")
     if made.candidate is None:
@@ -126,9 +129,9 @@ def _crossover(session: Session) -> tuple[bool, Candidate]:
     return made.outcome == "accepted" and both > max(first, second), long
 
 
-def _ablations(session: Session, start: Candidate, runs: int) -> int:
+def _ablations(session: Session, start: Candidate, slow: Point, runs: int) -> int:
     """How often three hunks are told apart, where the start has the long half tuned."""
-    text = _kernel(session, FAST, SLOW, "these values are exact to the last bit")
+    text = _kernel(session, FAST, slow, "these values are exact to the last bit")
     whole = _child(session, start, text, "three hunks")
     right = 0
     for number in range(1, runs + 1):
@@ -138,13 +141,16 @@ def _ablations(session: Session, start: Candidate, runs: int) -> int:
         right += good
         gains = ", ".join(f"{part.finding} {part.gain}" for part in found.parts)
         ending = found.minimal.outcome if found.minimal else "nothing dropped"
-        print(f"  {number:2d} {'right' if good else 'WRONG'}: {gains}; minimal: {ending}")
+        print(
+            f"  {number:2d} {'right' if good else 'WRONG'}: {gains}; minimal: {ending}", flush=True
+        )
     return right
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="ablations (default 10)")
+    parser.add_argument("--lanes", type=int, default=1, help="of the slow halves (default 1)")
     parser.add_argument("--budget-s", type=float, default=8.0, help="one evaluation (default 8)")
     return parser.parse_args()
 

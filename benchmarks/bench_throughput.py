@@ -1,4 +1,4 @@
-"""Candidates an hour: 1 and 2 workers, OpenEvolve and ShinkaEvolve; and how busy the device is.
+"""Candidates an hour of avogit, OpenEvolve and ShinkaEvolve; and how busy the device is.
 
 Run `python benchmarks/bench_throughput.py [--candidates N] [--without-peers]`. Everybody gets the
 same kernel, the same scripted model, the same compiler that takes its time, and a device that one
@@ -39,6 +39,7 @@ from scripted_openai import ScriptedOpenAI  # noqa: E402  isort: skip
 LATENCY_S, BUILD_S, MEASURE_S = 2.0, 1.0, 1.0  # of the comparison
 EQUAL_S = 3.0  # build and measurement, where the device's share is looked at
 TARGET_BUSY = 0.9
+PEER_WORKERS = (1, 2, 3)  # avogit's two are three under way: one more is at the device
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def peers(folder: Path, environment: Path, url: str, candidates: int) -> None:
     except PeerFailed as failure:
         print(f"the peers could not be installed: {failure}")
         return
-    for name, workers in itertools.product(PEERS, (1, 2)):
+    for name, workers in itertools.product(PEERS, PEER_WORKERS):
         at = folder / f"{name}-{workers}"
         try:
             ends_s = run_peer(name, programs, at, url, workers, candidates, MEASURE_S)
@@ -152,14 +153,11 @@ def busy_share(folder: Path, candidates: int) -> int:
     program.write_text('#!/bin/sh\necho "// $(date +%N)" >> kernel.cpp\n', encoding="utf-8")
     program.chmod(0o755)
     print(f"a build of {EQUAL_S:g} s and the compiler's own time, measurements of {EQUAL_S:g} s:")
-    best = 0.0
-    for workers in (1, 2, 3):
-        row = avogit(folder, "command", workers, candidates, EQUAL_S)
-        print(row, flush=True)
-        best = max(best, row.busy or 0.0)
-    print(f"busy share {100 * best:.0f} %, target {100 * TARGET_BUSY:.0f} %: "
-          f"{'met' if best >= TARGET_BUSY else 'MISSED'}")  # fmt: skip
-    return 0 if best >= TARGET_BUSY else 1
+    rows = [avogit(folder, "command", workers, candidates, EQUAL_S) for workers in (1, 2)]
+    print(*rows, sep="\n")
+    met = rows[-1].busy >= TARGET_BUSY
+    print(f"target with 2 workers {100 * TARGET_BUSY:.0f} %: {'met' if met else 'MISSED'}")
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

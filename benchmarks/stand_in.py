@@ -17,15 +17,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "store")]
 
+from lent_slot import report  # noqa: E402
 from scripted_openai import Reply, calls, say  # noqa: E402
 
 from avogit.bench.device import device_lock  # noqa: E402
-from avogit.bench.protocol import Order, Report  # noqa: E402
+from avogit.bench.protocol import Order  # noqa: E402
 from avogit.evaluation import Judged  # noqa: E402
-from avogit.records import BASELINE, CANDIDATE, Verdict  # noqa: E402
+from avogit.records import CANDIDATE  # noqa: E402
 
 KERNEL = (ROOT / "tests/tasks/polynomial/kernel.cpp").read_text(encoding="utf-8")
-WORKLOADS = ("small", "large")
 _COMPILER = """#!/bin/sh
 case "$1" in --version | -print-file-name=*) exec {compiler} "$@" ;; esac
 sleep {seconds}
@@ -48,30 +48,13 @@ class StandInSlot:
             self.waits_s.append(time.monotonic() - asked)
             time.sleep(self._seconds)
             self.ends_s.append(time.monotonic())
-        return Judged(self._report(order), "stand-in", self._seconds)
+        return Judged(report(order, {CANDIDATE: [1.02]}, self._seconds), "stand-in", self._seconds)
 
     def busy_s(self) -> float:
         return self._seconds * len(self.ends_s)
 
     def close(self) -> None:
         """Nothing was started."""
-
-    def _report(self, order: Order) -> Report:
-        arms = [BASELINE, *(arm.name for arm in order.arms)]
-        blocks = tuple(
-            {w: {arm: _times(arm, block) for arm in arms} for w in WORKLOADS} for block in range(4)
-        )
-        return Report(
-            verdict=Verdict.PASSED.value,
-            blocks=blocks,
-            confidence=order.confidence,
-            stages_s={"start": 0.0, "timing": self._seconds},
-        )
-
-
-def _times(arm: str, block: int) -> tuple[int, ...]:
-    slow = 1.02 if arm == CANDIDATE else 1.0
-    return tuple(round(1e6 * slow * (1 + 1e-4 * (block + turn))) for turn in range(3))
 
 
 def slow_compiler(folder: Path, seconds: float) -> str:

@@ -17,12 +17,13 @@ def ended(outcome: str = "rejected", **spent: float) -> StepResult:
 
 def test_steps_under_way_never_have_more_than_the_run_has_left() -> None:
     course = Course(Limits(), 2, budget=Budget(run=RunLimit(cost_usd=1.0, tokens=101, wall_s=60)))
-    one, two = course.allowance(1), course.allowance(2)
-    assert (one.cost_usd, two.cost_usd) == (0.5, 0.5)
-    assert (one.tokens, two.tokens) == (50, 51)
-    assert min(one.wall_s, two.wall_s) > 59, "time passes for both at once"
+    assert course.at_once == 3, "one is at the device"
+    granted = [course.allowance(number) for number in (1, 2, 3)]
+    assert [round(limit.cost_usd, 9) for limit in granted] == [round(1 / 3, 9)] * 3
+    assert [limit.tokens for limit in granted] == [33, 34, 34]
+    assert min(limit.wall_s for limit in granted) > 59, "time passes for all at once"
     course.enter(ended(cost_usd=0.2), NOBODY, 1)
-    assert round(course.allowance(1).cost_usd, 9) == 0.3
+    assert round(course.allowance(1).cost_usd, 9) == round(1 - 0.2 - 2 / 3, 9)
 
 
 def test_a_step_keeps_its_own_limit() -> None:
@@ -32,10 +33,11 @@ def test_a_step_keeps_its_own_limit() -> None:
 
 def test_a_dead_worker_is_taken_to_have_spent_what_it_might() -> None:
     course = Course(Limits(), 2, budget=Budget(run=RunLimit(cost_usd=1.0)))
-    course.allowance(1), course.allowance(2)
+    granted = [course.allowance(number).cost_usd for number in (1, 2, 3)]
     course.enter(ended(DIED), NOBODY, 1)
     course.enter(ended(cost_usd=0.1), NOBODY, 2)
-    assert round(course.allowance(1).cost_usd, 9) == 0.2
+    left = 1 - 0.1 - granted[0] - granted[2]
+    assert round(course.allowance(1).cost_usd, 9) == round(left / 2, 9)
 
 
 def test_no_step_more_than_asked_begins_however_it_was_asked() -> None:

@@ -15,6 +15,7 @@ from avogit import guidance, store
 from avogit.config import Supervisor
 from avogit.directions import Direction, directions
 from avogit.guidance import Kind, Step
+from avogit.operators import on_a_line
 from avogit.records import Candidate, Head, Lineage, Ratio, Status, Verdict
 from avogit.store import Event
 
@@ -109,6 +110,25 @@ def test_a_lineage_of_a_seed_has_ways_too() -> None:
 
 def recorded(oid: str) -> Event:
     return Event("evaluation", f"sha256:{oid}", 1)
+
+
+def test_what_is_not_trusted_steers_nothing() -> None:
+    rejected = candidate("e", "b", 1.4, Status.REJECTED)
+    claimed = candidate("x", "b", 9.9, Status.ACCEPTED)
+    events = [recorded("e"), recorded("x")]
+    assert guidance.course(lineage(rejected, claimed), events).quiet == ()
+    seen = guidance.course(lineage(rejected, replace(claimed, distrust="unsigned")), events)
+    assert [step.oid for step in seen.quiet] == [rejected.oid]
+    assert not on_a_line(replace(claimed, distrust="unsigned"))
+
+
+def test_no_way_goes_back_to_what_is_not_trusted() -> None:
+    whole = lineage()
+    back = next(way for way in directions(whole) if way.kind == "ancestor")
+    doubted = replace(whole.candidates[back.parent], distrust="unsigned")
+    known = {**whole.candidates, back.parent: doubted}
+    ways = directions(replace(whole, candidates=known))
+    assert back.parent not in [way.parent for way in ways]
 
 
 def attempt(outcome: str, detail: str = "") -> Event:

@@ -50,6 +50,7 @@ LAYERS = (
     ("context", "supervisor"),
     ("confirm", "founding", "judging"),
     ("step",),
+    ("trial",),
     ("ablation",),
     ("loop",),
     ("workers",),

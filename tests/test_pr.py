@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,36 @@ from review_samples import busy
 
 from avogit import store
 from avogit.commands.forge import Request, forge_of, open_request
+from avogit.errors import AvogitError
 
 GH = """#!/bin/sh
 printf '%s\\n' "$@" > "$GH_CALLS/$2"
 [ "$2" = create ] && echo https://forge.example/pull/1
 exit 0
+"""
+
+# What git asks of a proc-receive hook: a handshake, the commands, the push options; then a report.
+AGIT = """#!{python}
+import subprocess, sys
+
+def packets():
+    while (size := int(sys.stdin.buffer.read(4), 16)) > 4:
+        yield sys.stdin.buffer.read(size - 4).decode().rstrip("\\n")
+
+def say(*lines):
+    for line in lines:
+        sys.stdout.buffer.write(b"%04x" % (len(line) + 4) + line)
+    sys.stdout.buffer.write(b"0000")
+    sys.stdout.buffer.flush()
+
+assert any("push-options" in line for line in list(packets()))
+say(b"version=1\\0push-options")
+(command,) = packets()
+_, new, ref = command.split(" ")
+with open("agit", "w") as file:
+    print("ref=" + ref, *packets(), sep="\\n", file=file)
+subprocess.run(["git", "update-ref", "refs/pull/1/head", new], check=True)
+say(b"ok " + ref.encode(), b"option refname refs/pull/1/head")
 """
 
 
@@ -100,25 +127,65 @@ def test_a_squashed_branch_is_one_commit_that_cites_the_candidate(
     assert made["candidate"] in made["body"]
 
 
-@pytest.mark.parametrize(
-    ("forge", "target", "said"),
-    [
-        ("gitlab", "refs/heads/avo-pr/x/1", "merge_request.target=main"),
-        ("gitea", "refs/for/main", "topic=avo-pr/x/1"),
-    ],
-)
-def test_other_forges_are_asked_by_push_options(
-    project: Path, git, tmp_path: Path, forge: str, target: str, said: str
+def take_agit(git, bare: Path) -> None:
+    """Have a remote treat `refs/for/` as Gitea and Forgejo do: by git's proc-receive hook."""
+    git(bare, "config", "receive.procReceiveRefs", "refs/for")
+    hook = bare / "hooks/proc-receive"
+    hook.write_text(AGIT.format(python=sys.executable))
+    hook.chmod(0o755)
+
+
+def asked_for(project: Path, git, tmp_path: Path, forge: str) -> str:
+    """Open a request at a forge; what is said of it."""
+    git(project, "branch", "avo-pr/x/1")
+    body = tmp_path / "b.md"
+    request = Request("refs/heads/avo-pr/x/1", "main", "Faster: 1.2x", "two\nlines, \u00b5s", body)
+    return open_request(store.open_repository(project), request, None, forge).done
+
+
+def test_gitlab_is_asked_by_push_options(project: Path, git, tmp_path: Path) -> None:
+    bare = add_remote(git, project, tmp_path)
+    assert "merge request" in asked_for(project, git, tmp_path, "gitlab")
+    assert git(bare, "rev-parse", "refs/heads/avo-pr/x/1") == git(project, "rev-parse", "main")
+    lines = (bare / "options").read_text().splitlines()
+    options = {line.partition("=")[2] for line in lines if "_COUNT=" not in line}
+    assert options == {
+        "merge_request.create",
+        "merge_request.target=main",
+        "merge_request.title=Faster: 1.2x",
+        "merge_request.description=two\\nlines, \u00b5s",
+    }
+
+
+@pytest.mark.parametrize("forge", ["gitea", "forgejo"])
+def test_a_forge_with_agit_refs_makes_a_pull_request_of_a_push(
+    project: Path, git, tmp_path: Path, forge: str
 ) -> None:
     bare = add_remote(git, project, tmp_path)
-    git(project, "branch", "avo-pr/x/1")
-    request = Request("refs/heads/avo-pr/x/1", "main", "Faster", "two\nlines", tmp_path / "b.md")
-    opened = open_request(store.open_repository(project), request, None, forge)
-    assert opened.done
-    assert git(bare, "rev-parse", target) == git(project, "rev-parse", "main")
-    options = (bare / "options").read_text()
-    assert said in options
-    assert "two\\nlines" in options
+    take_agit(git, bare)
+    done = asked_for(project, git, tmp_path, forge)
+    refs = git(bare, "for-each-ref", "--format=%(refname) %(objectname)")
+    assert refs == f"refs/pull/1/head {git(project, 'rev-parse', 'main')}", "and no branch"
+    given = dict(line.split("=", 1) for line in (bare / "agit").read_text().splitlines())
+    description = given.pop("description", "")
+    assert given == {"ref": "refs/for/main", "topic": "avo-pr/x/1", "title": "Faster: 1.2x"}
+    if forge == "gitea":
+        told = base64.b64decode(description.removeprefix("{base64}"), validate=True)
+        assert told.decode() == "two\nlines, \u00b5s"
+    else:
+        assert description == ""
+        assert "paste the words" in done
+
+
+def test_a_remote_that_takes_no_push_options_is_one_line(
+    project: Path, git, tmp_path: Path
+) -> None:
+    bare = add_remote(git, project, tmp_path)
+    git(bare, "config", "receive.advertisePushOptions", "false")
+    with pytest.raises(AvogitError, match="does not support push options") as caught:
+        asked_for(project, git, tmp_path, "gitlab")
+    assert "\n" not in str(caught.value)
+    assert git(bare, "for-each-ref") == "", "nothing was pushed"
 
 
 def test_without_a_forge_it_says_what_to_run(project: Path, git, tmp_path: Path) -> None:
@@ -136,7 +203,8 @@ def test_without_a_forge_it_says_what_to_run(project: Path, git, tmp_path: Path)
     [
         ("git@github.com:me/mine.git", "github"),
         ("https://gitlab.example.org/me/github.git", "gitlab"),
-        ("https://codeberg.org/me/mine", "gitea"),
+        ("https://gitea.example.org/me/mine", "gitea"),
+        ("https://codeberg.org/me/mine", "forgejo"),
         ("/srv/github/mine.git", "none"),
         ("file:///srv/mine.git", "none"),
     ],

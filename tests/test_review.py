@@ -6,7 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from review_samples import busy
+from lent_slot import LentSlot, Slow
+from review_samples import PLANTED, busy, make_halves
+
+from avogit.ablation import COSTS, EARNS, NEEDED, NOTHING, ablate
+from avogit.bench.protocol import Order
+from avogit.founding import seed_population
+from avogit.records import Proposal
+from avogit.session import open_session
+from avogit.step import submit
+from avogit.store import records
 
 
 def trailer(git, at: Path, rev: str, key: str) -> str:
@@ -98,3 +107,31 @@ def test_planted_hunks_are_told_apart_and_the_idle_ones_dropped(crossed: Path, g
     kinds = git(crossed, "log", "--glob=refs/avo/records/*", "--format=%(trailers:key=Avo-Kind)")
     assert "Avo-Kind: ablation" in kinds
     assert avogit(crossed, "fsck").stdout.endswith("no problem found\n")
+
+
+def test_what_is_undecided_is_measured_longer_and_all_in_one_run(polynomial: Path, git) -> None:
+    """Of three kernels without a part one is clear at once, one never, one at the second look."""
+    make_halves(polynomial, git)
+    timed: list[Order] = []
+
+    def held(order: Order) -> Slow:
+        if order.sample == "confirmation":
+            timed.append(order)
+        if len(order.arms) == 5:
+            return {"rival-0": [1.5], "rival-1": [0.8, 1.2], "rival-2": [0.9, 1.0]}
+        return {"rival-0": [0.8, 1.2], "rival-1": [0.9]}
+
+    with open_session(polynomial, slot=LentSlot(held)) as session:
+        seed = seed_population(session)
+        proposal = Proposal(seed.oid, {"kernel.cpp": PLANTED.encode()}, "planted")
+        whole = submit(session, proposal, "manual").candidate
+        assert whole is not None
+        found = ablate(session, whole, seed.oid, 3)
+        (record,) = [
+            r for r in records(session.repo, session.population) if r["kind"] == "ablation"
+        ]
+    findings = {tuple(h.number for h in part.hunks): part.finding for part in found.parts}
+    assert findings == {(1,): NEEDED, (2,): EARNS, (3,): NOTHING, (4,): COSTS, (1, 3): NOTHING}
+    assert [len(order.arms) for order in timed] == [5, 3, 2], "the whole kernel is one of them"
+    assert [order.budget_s for order in timed] == [4 * 1.5, 2 * 2 * 1.5, 4 * 1.5]
+    assert sorted(record["blobs"]) == ["timing-1.json", "timing-2.json", "timing-3.json"]

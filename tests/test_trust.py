@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from avogit.commands import hook
+
 Avogit = Callable[..., subprocess.CompletedProcess[str]]
 Git = Callable[..., str]
 
@@ -21,6 +23,21 @@ def configure(root: Path, git: Git, text: str) -> None:
     git(root, "commit", "-q", "-m", "Signatures")
 
 
+def noted(root: Path, git: Git) -> str:
+    """What the prepare-commit-msg hook offers where the kernel is the seed's again."""
+    kernel = root / "kernels/polynomial/kernel.cpp"
+    seed = kernel.read_text()
+    kernel.write_text(seed + "// other\n")
+    git(root, "commit", "-q", "-am", "Another kernel")
+    kernel.write_text(seed)
+    git(root, "add", ".")
+    message = root.parent / "message"
+    message.write_text("")
+    hook.prepare_commit_msg(root, message, "", None)
+    git(root, "reset", "-q", "--hard", "HEAD^")
+    return message.read_text()
+
+
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen here")
 def test_unsigned_candidates_count_as_unmeasured_where_signatures_are_required(
     seeded: Path, git: Git, avogit: Avogit
@@ -28,14 +45,22 @@ def test_unsigned_candidates_count_as_unmeasured_where_signatures_are_required(
     assert "record" not in avogit(seeded, "log").stdout
     (seeded / "signers").write_text("# nobody yet\n")
     configure(seeded, git, "signing: {allowed_signers: signers}\n")
+    assert "this kernel is candidate" in noted(seeded, git)
     assert "unsigned" in avogit(seeded, "log").stdout
     assert json.loads(avogit(seeded, "best", "--json").stdout)["incumbent"]
-    text = (seeded / "avogit.yaml").read_text().replace("signers}", "signers, required: true}")
-    (seeded / "avogit.yaml").write_text(text)
+    demanded = (seeded / "avogit.yaml").read_text().replace("signers}", "nowhere, required: true}")
+    (seeded / "avogit.yaml").write_text(demanded)
+    git(seeded, "commit", "-q", "-am", "Signatures are required, and nobody's are named")
+    assert "nowhere, which" in noted(seeded, git), "and the commit is not refused"
+    (seeded / "avogit.yaml").write_text(demanded.replace("nowhere", "signers"))
+    git(seeded, "commit", "-q", "-am", "Signatures are required")
     assert json.loads(avogit(seeded, "best", "--json").stdout)["incumbent"] is None
     shown = avogit(seeded, "show", "seed").stdout
     assert "unmeasured: its record: unsigned" in shown
     assert "? counts as unmeasured" in avogit(seeded, "log").stdout
+    shown = avogit(seeded, "show", "best", "--transcript")
+    assert "no live measured candidate" in shown.stderr
+    assert "never measured" in noted(seeded, git)
     step = avogit(seeded, "step")
     assert step.returncode == 1
     assert "no live measured candidate" in step.stderr
@@ -64,6 +89,8 @@ def test_a_fetched_line_that_changed_more_than_its_task(
     told = avogit(other, "sync").stdout
     assert f"{forged[:10]} counts as unmeasured: it changed more than its task's files" in told
     assert "outside-task: notes.txt" in told
+    spent = json.loads(avogit(other, "cost", "--json").stdout)["by_line"]
+    assert [row["name"] for row in spent] == [line.rpartition("/")[2]]
     best = json.loads(avogit(other, "best", "--json").stdout)
     assert best["incumbent"]["oid"] == git(seeded, "rev-parse", line)
     (other / "avogit.yaml").write_text("task: kernels/another\n")  # each line's own task counts

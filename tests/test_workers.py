@@ -17,13 +17,29 @@ from pathlib import Path
 
 import pytest
 from crowd import all_at_once, faults
+from lent_slot import LentSlot, Slow
+from planted import plant_child
 from test_kill import alive, descendants
 
 from avogit.bench.device import device_lock
-from avogit.bench.protocol import decode, encode
-from avogit.records import Candidate, Evaluation, Ratio, Status, Verdict, WorkloadTiming
-from avogit.step import StepResult
+from avogit.bench.protocol import Order, decode, encode
+from avogit.founding import seed_population
+from avogit.loop import Course, Limits
+from avogit.records import (
+    CANDIDATE,
+    Candidate,
+    Evaluation,
+    Proposal,
+    Ratio,
+    Status,
+    Verdict,
+    WorkloadTiming,
+)
+from avogit.session import open_session
+from avogit.step import StepResult, submit
+from avogit.workers import run_workers
 from avogit.workers.frames import Grown
+from avogit.workers.places import Places
 
 
 @pytest.fixture
@@ -89,16 +105,16 @@ def test_a_worker_is_killed_then_ctrl_c_then_all_is_taken_up(
 ) -> None:
     with running(avogit_path, quick, run_words(quick)) as process:
         until(lambda: in_hand(git, quick) > 0)
-        until(lambda: len(worker_pids(process)) == 2)
+        until(lambda: len(worker_pids(process)) >= 2)
         victim = worker_pids(process)[0]
         os.kill(victim, signal.SIGKILL)
-        until(lambda: len(set(worker_pids(process)) - {victim}) == 2)
+        until(lambda: victim not in (at_work := worker_pids(process)) and len(at_work) >= 2)
         until(lambda: in_hand(git, quick) > 0)
         below = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=20)
     assert process.returncode == 130, error
-    assert re.search(rb"worker [12] died: killed by SIGKILL", error)
+    assert re.search(rb"worker [123] died: killed by SIGKILL", error)
     assert b"worker-died" in out
     gone(below)
     left, before = in_hand(git, quick), tried(git, quick)
@@ -183,6 +199,89 @@ def test_whoever_lets_the_device_go_waits_behind_those_who_wait() -> None:
     greedy.join()
     patient.join()
     assert order.index("patient") <= 2
+
+
+class Heard:
+    """A watcher that notes who spoke."""
+
+    def __init__(self) -> None:
+        self.workers: set[int] = set()
+        self.ahead = threading.Event()
+
+    def begins(self, course: Course, /) -> None:
+        assert course.at_once == 3
+
+    def said(self, worker: int, _text: str, /) -> None:
+        self.workers.add(worker)
+        if worker == 3:
+            self.ahead.set()
+
+    def stepped(self, _course: Course, _worker: int, result: StepResult, /) -> None:
+        assert result.outcome == "rejected", result
+
+
+def test_while_the_device_has_one_step_another_begins_ahead(polynomial: Path) -> None:
+    program = polynomial.parent / "edit"
+    program.write_text('#!/bin/sh\necho "// $(date +%N)" >> kernel.cpp\n')
+    program.chmod(0o755)
+    heard, seen = Heard(), []
+
+    def held(_order: Order) -> Slow:
+        seen.append(heard.ahead.wait(20) if len(seen) else "the seed")
+        return {CANDIDATE: [1.02]}
+
+    with open_session(polynomial, slot=LentSlot(held)) as session:
+        limits = Limits(steps=4)
+        run_workers(session, "command", limits, 2, command=str(program), watcher=heard)
+        made = session.lineage().candidates
+    assert seen[1:] == [True] * 4, "the first order ended before a third worker began"
+    assert heard.workers - {0} == {1, 2, 3}
+    assert len(made) == 5, "no step more than asked"
+
+
+def test_a_place_that_is_left_is_another_s() -> None:
+    places, order = Places(1), []
+
+    def step(name: str) -> None:
+        with places.taken():
+            order.append(name)
+
+    with places.taken():
+        other = threading.Thread(target=step, args=("ahead",))
+        other.start()
+        assert not other.join(0.1)
+        assert order == [], "there is one place"
+        with places.left():
+            other.join(5)
+        assert order == ["ahead"]
+        last = threading.Thread(target=step, args=("last",))
+        last.start()
+        last.join(0.1)
+        assert order == ["ahead"], "it is taken again"
+    last.join(5)
+    assert order == ["ahead", "last"]
+
+
+def test_a_child_enters_beside_the_incumbent_of_that_moment(polynomial: Path) -> None:
+    """While a child is measured another enters that is better: it is measured beside that one."""
+    rivals: list[str] = []  # artefacts of the incumbent
+
+    def held(order: Order) -> Slow:
+        rivals.extend(arm.artefact for arm in order.arms if arm.name == order.rival)
+        if order.sample == "fresh" and len(rivals) == 2:
+            best = session.lineage().incumbent()
+            assert best is not None
+            plant_child(polynomial, best, "another's", ratio=4.0)
+        return {CANDIDATE: [0.9 if len(rivals) < 3 else 1.2]}
+
+    with open_session(polynomial, slot=LentSlot(held)) as session:
+        seed = seed_population(session)
+        text = session.source(seed.oid).files["kernel.cpp"] + b"// mine\n"
+        made = submit(session, Proposal(seed.oid, {"kernel.cpp": text}, "mine"), "manual")
+    assert made.outcome == "rejected", made
+    assert made.reason.startswith("slower than the incumbent")
+    own, fresh, again = rivals
+    assert own == fresh != again
 
 
 def test_a_step_travels_whole_between_processes() -> None:

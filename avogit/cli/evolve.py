@@ -69,7 +69,7 @@ def step(path: Path, operator: str | None, command: str | None, as_json: bool) -
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Steps at once; the device measures one candidate at a time.",
+    help="Steps at work at once, beside the one candidate that the device measures.",
 )
 @click.option("--confirm/--no-confirm", default=True, help="Confirm the best at the end.")
 @json_option

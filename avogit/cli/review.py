@@ -87,7 +87,7 @@ def blame(path: Path, file: str, rev: str, population: str | None, as_json: bool
 @click.option("--remote", help="Where to; default: the only remote, or origin.")
 @click.option(
     "--forge",
-    type=click.Choice(["github", "gitlab", "gitea", "none"]),
+    type=click.Choice(["github", "gitlab", "gitea", "forgejo", "none"]),
     help="What the remote is; default: as its address says.",
 )
 @click.option(

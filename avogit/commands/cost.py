@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avogit import ledger, store
-from avogit.session import choose_population
+from avogit.session import read_population
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Cost:
 def cost(path: Path, population: str | None) -> Cost:
     """Everything that was spent on a population."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     found = ledger.charges(lineage, store.records(repo, lineage.population))
     by_model, by_line, by_outcome = (
         ledger.sums(found, key) for key in ("model", "line", "outcome")

@@ -1,4 +1,4 @@
-"""Where a pull request is opened: GitHub's `gh`, GitLab's push options, Gitea's agit refs.
+"""Where a pull request is opened: GitHub's `gh`, GitLab's push options, agit refs elsewhere.
 
 Owns how each is asked, and which one a remote's address means. Where there is none, it says what
 to run. Leaves the branch and the words to `pr`.
@@ -6,6 +6,7 @@ to run. Leaves the branch and the words to `pr`.
 
 from __future__ import annotations
 
+import base64
 import os
 import shlex
 import shutil
@@ -16,9 +17,14 @@ from pathlib import Path
 from avogit import store
 from avogit.errors import AvogitError
 
-GITHUB, GITLAB, GITEA, NONE = "github", "gitlab", "gitea", "none"
-FORGES = (GITHUB, GITLAB, GITEA, NONE)
-_HOSTS = ((GITHUB, ("github",)), (GITLAB, ("gitlab",)), (GITEA, ("gitea", "forgejo", "codeberg")))
+GITHUB, GITLAB, GITEA, FORGEJO, NONE = "github", "gitlab", "gitea", "forgejo", "none"
+FORGES = (GITHUB, GITLAB, GITEA, FORGEJO, NONE)
+_HOSTS = (
+    (GITHUB, ("github",)),
+    (GITLAB, ("gitlab",)),
+    (GITEA, ("gitea",)),
+    (FORGEJO, ("forgejo", "codeberg")),
+)
 _TIMEOUT_S = 120
 
 
@@ -58,8 +64,8 @@ def open_request(
         return _github(repo, request, name)
     if kind == GITLAB:
         return _gitlab(repo, request, name)
-    if kind == GITEA:
-        return _gitea(repo, request, name)
+    if kind in (GITEA, FORGEJO):
+        return _agit(repo, request, name, kind)
     return Opened("", _by_hand(repo, request, name, kind))
 
 
@@ -108,25 +114,23 @@ def _gitlab(repo: store.Repository, request: Request, remote: str) -> Opened:
         "merge_request.create",
         f"merge_request.target={request.base}",
         f"merge_request.title={request.title}",
-        f"merge_request.description={_on_one_line(request.body)}",
+        # Git takes no line breaks in a push option; GitLab reads `\\n` as one.
+        "merge_request.description=" + request.body.replace("\n", "\\n"),
     )
     store.push(repo, remote, f"{request.ref}:{request.ref}", options)
     return Opened(f"asked {remote} for a merge request of {request.branch} by push options")
 
 
-def _gitea(repo: store.Repository, request: Request, remote: str) -> Opened:
-    options = (
-        f"topic={request.branch}",
-        f"title={request.title}",
-        f"description={_on_one_line(request.body)}",
-    )
+def _agit(repo: store.Repository, request: Request, remote: str, kind: str) -> Opened:
+    """Forgejo takes a description in one line only, and without one the commit's message."""
+    options, done = [f"topic={request.branch}", f"title={request.title}"], ""
+    if kind == GITEA:
+        body = base64.b64encode(request.body.encode()).decode()
+        options.append(f"description={{base64}}{body}")
+    else:
+        done = "; its description is the commit's message, unless you paste the words below"
     store.push(repo, remote, f"{request.ref}:refs/for/{request.base}", options)
-    return Opened(f"asked {remote} for a pull request by refs/for/{request.base}")
-
-
-def _on_one_line(body: str) -> str:
-    """Git takes no line breaks in push options; both forges read `\\n` as one."""
-    return body.replace("\n", "\\n")
+    return Opened(f"asked {remote} for a pull request by refs/for/{request.base}{done}")
 
 
 def _by_hand(repo: store.Repository, request: Request, remote: str, kind: str) -> tuple[str, ...]:

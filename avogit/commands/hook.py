@@ -13,8 +13,9 @@ from pathlib import Path
 
 from avogit import store
 from avogit.config import CONFIG_FILE, load_config
+from avogit.errors import AvogitError
 from avogit.records import Candidate
-from avogit.session import load_task
+from avogit.session import load_task, read_population
 from avogit.task import Task
 
 ZERO = "0" * 40
@@ -89,7 +90,10 @@ def _task(repo: store.Repository) -> Task | None:
 
 
 def _notes(repo: store.Repository, task: Task, files: dict[str, bytes]) -> list[str]:
-    known = _measured_as(repo, task, files)
+    try:
+        known = _measured_as(repo, task, files)
+    except AvogitError as error:  # as where the file of signers is only being committed
+        return [f"avogit: {error}"]
     if known is None:
         return [f"avogit: {task.path} changed and this kernel was never measured;",
                 "avogit: `avogit measure` after the commit does."]  # fmt: skip
@@ -102,7 +106,7 @@ def _measured_as(repo: store.Repository, task: Task, files: dict[str, bytes]) ->
     for population in store.populations(repo):
         if not population.startswith(f"{task.name}-"):
             continue
-        lineage = store.read_lineage(repo, population)
+        lineage = read_population(repo, population)
         for candidate in reversed(list(lineage.candidates.values())):
             theirs = task.editable_files(store.folder_files(repo, candidate.oid, task.path))
             if candidate.measured and theirs == files:

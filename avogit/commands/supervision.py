@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avogit import guidance, store
-from avogit.session import choose_population
+from avogit.session import read_population
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Supervision:
 def supervision(path: Path, population: str | None) -> Supervision:
     """What the supervisor did."""
     repo = store.open_repository(path)
-    lineage = store.read_lineage(repo, choose_population(repo, population))
+    lineage = read_population(repo, population)
     seen = guidance.course(lineage, store.events(repo, lineage.population))
     found = tuple(_intervened(intervention) for intervention in seen.interventions)
     return Supervision(lineage.population, found, store.missing_refs_hint(repo))

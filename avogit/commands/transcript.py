@@ -10,7 +10,7 @@ from typing import Any
 
 from avogit import store
 from avogit.errors import AvogitError
-from avogit.session import choose_population, find_candidate
+from avogit.session import choose_population, find_candidate, read_population
 
 _NAMES = ("transcript.json.gz", "transcript.json", "transcript.txt")  # older ones are plain
 _MAX_BYTES = 256 << 20  # unpacked
@@ -39,7 +39,7 @@ def transcript(path: Path, population: str | None, rev: str) -> Told:
     chosen = choose_population(repo, population)
     name = rev
     if not rev.startswith("sha256:"):
-        candidate = find_candidate(repo, store.read_lineage(repo, chosen), rev)
+        candidate = find_candidate(repo, read_population(repo, chosen), rev)
         name = candidate.trailers.get("Avo-Evaluation", "")
     listed = store.read_record(repo, chosen, name)["blobs"] if name else {}
     found = next((blob for blob in _NAMES if blob in listed), None)

@@ -144,5 +144,8 @@ def load_operator(name: str) -> Operator:
 
 
 def on_a_line(candidate: Candidate) -> bool:
-    """Whether a child may have it as parent: it entered a line, unlike drafts and rejects."""
-    return candidate.status in (Status.SEED, Status.ACCEPTED)
+    """Whether a child may have it as parent: it entered a line, unlike drafts and rejects.
+
+    What is not trusted entered none.
+    """
+    return candidate.status in (Status.SEED, Status.ACCEPTED) and not candidate.distrust

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from avogit.bench.protocol import Order, Progress, ProtocolError, receive, send
 from avogit.config import Limit
 from avogit.errors import AvogitError
-from avogit.evaluation import Slot
+from avogit.evaluation import Judged
 from avogit.processes import program
 from avogit.step import StepResult
 from avogit.workers.frames import Bug, Failed, Go, Grown, Start
 
 _END_TIMEOUT_S = 3.0
+Say = Callable[[str], None]
+Judge = Callable[[Order, Say], Judged]
 
 
 class WorkerDied(Exception):
@@ -41,12 +43,12 @@ class Worker:
         self._orders, self._answers = self._process.stdin, self._process.stdout
         self._start: Start | None = start
 
-    def step(self, limit: Limit, slot: Slot, said: Callable[[str], None]) -> StepResult:
-        """Have it take a step; its orders go to `slot`, its progress and theirs to `said`."""
+    def step(self, limit: Limit, judge: Judge, said: Say) -> StepResult:
+        """Have it take a step; its orders go to `judge`, its progress and theirs to `said`."""
         try:
             self._tell(*([self._start] if self._start else []), Go(limit))
             self._start = None
-            return self._attend(slot, said)
+            return self._attend(judge, said)
         except (EOFError, BrokenPipeError, ProtocolError) as error:
             raise WorkerDied(self._how(error)) from error
 
@@ -69,7 +71,7 @@ class Worker:
         self._answers.close()
         self._errors.close()
 
-    def _attend(self, slot: Slot, said: Callable[[str], None]) -> StepResult:
+    def _attend(self, judge: Judge, said: Say) -> StepResult:
         while True:
             frame = receive(self._answers, Progress, Order, Grown, Failed, Bug)
             if isinstance(frame, Grown):
@@ -79,13 +81,13 @@ class Worker:
             if isinstance(frame, Bug):
                 raise RuntimeError(f"in a worker:\n{frame.trace}")
             if isinstance(frame, Order):
-                self._carry_out(frame, slot, said)
+                self._carry_out(frame, judge, said)
             else:
                 said(frame.text)
 
-    def _carry_out(self, order: Order, slot: Slot, said: Callable[[str], None]) -> None:
+    def _carry_out(self, order: Order, judge: Judge, said: Say) -> None:
         try:
-            self._tell(slot.judge(order, said))
+            self._tell(judge(order, said))
         except AvogitError as error:
             self._tell(Failed(str(error)))
 

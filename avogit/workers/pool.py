@@ -1,8 +1,8 @@
 """The run's side of its workers: a thread attends to each, one set of books for all.
 
-A thread starts its worker, tells it to step while the course allows another, carries its
-orders to the device's slot, and starts another worker where one died. Books (results, limits,
-pruning) are kept under one lock. All processes end with their threads.
+A thread starts its worker, tells it to step while the course allows another and a place is free,
+carries its orders to the device's slot, and starts another worker where one died. Books (results,
+limits, pruning) are kept under one lock. All processes end with their threads.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import contextlib
 import threading
 import time
 
+from avogit.bench.protocol import Order
 from avogit.config import Limit
-from avogit.evaluation import DeviceSlot, OracleDied
+from avogit.evaluation import DeviceSlot, Judged, OracleDied
 from avogit.founding import found_population
 from avogit.loop import DIED, Course, Limits, RunResult, Watcher
-from avogit.session import Session
+from avogit.session import Progress, Session
 from avogit.step import StepResult, with_pruning
 from avogit.workers.client import Worker, WorkerDied
 from avogit.workers.frames import Start
+from avogit.workers.places import Places
 
 _LAST_WORDS_S = 5.0  # for steps to note that Ctrl-C ended them
 
@@ -32,7 +34,7 @@ def run_workers(
     command: str | None = None,
     watcher: Watcher,
 ) -> RunResult:
-    """Steps of so many workers until a limit is met; it holds over all of them together."""
+    """Steps, so many at work at once, until a limit is met; it holds over all of them together."""
     found_population(session)
     busy_s, budget = session.evaluator.slot.busy_s, session.config.budget
     course = Course(limits, workers, busy_s=busy_s, budget=budget)
@@ -46,12 +48,13 @@ class _Pool:
         self._session, self._start = session, start
         self._course, self._watcher = course, watcher
         self._books = threading.Lock()
+        self._places = Places(course.workers)
         self._ending = False
         self._workers: dict[int, Worker] = {}
         self._errors: list[Exception] = []
 
     def run(self) -> RunResult:
-        numbers = range(1, self._course.workers + 1)
+        numbers = range(1, self._course.at_once + 1)
         threads = [threading.Thread(target=self._attend, args=(n,), daemon=True) for n in numbers]
         try:
             self._watcher.begins(self._course)
@@ -78,13 +81,23 @@ class _Pool:
     def _attend(self, number: int) -> None:
         """A thread's whole life: one step of its worker after another."""
         try:
-            while self._begin():
-                self._end(number, self._step(number))
-        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
-            self._errors.append(error)
+            while self._take_turn(number):
+                pass
         finally:
             if (worker := self._workers.pop(number, None)) is not None:
                 worker.close()
+
+    def _take_turn(self, number: int) -> bool:
+        """One step, once there is a place for it; False where none begins any more."""
+        with self._places.taken():
+            try:
+                begun = self._begin()
+                if begun:
+                    self._end(number, self._step(number))
+            except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+                self._errors.append(error)  # before the place is free: whoever gets it looks here
+                return False
+            return begun
 
     def _begin(self) -> bool:
         with self._books:
@@ -102,13 +115,18 @@ class _Pool:
         try:
             return worker.step(
                 self._allowance(number),
-                self._session.evaluator.slot,
+                self._judge,
                 lambda text: self._watcher.said(number, text),
             )
         except WorkerDied as death:
             worker.close()
             del self._workers[number]
             return None if self._ending else StepResult(DIED, str(death), self._start.operator)
+
+    def _judge(self, order: Order, progress: Progress) -> Judged:
+        """Carry a worker's order out; another step may begin meanwhile."""
+        with self._places.left():
+            return self._session.evaluator.slot.judge(order, progress)
 
     def _end(self, number: int, result: StepResult | None) -> None:
         """Enter a step into the books."""
