@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "store")]
 from scripted_openai import Reply, calls, say  # noqa: E402
 
 from avogit.bench.device import device_lock  # noqa: E402
-from avogit.bench.protocol import Order, Report  # noqa: E402
+from avogit.bench.protocol import Hello, Order, Report  # noqa: E402
 from avogit.evaluation import Judged  # noqa: E402
 from avogit.records import BASELINE, CANDIDATE, Verdict  # noqa: E402
 
@@ -48,7 +48,7 @@ class StandInSlot:
             self.waits_s.append(time.monotonic() - asked)
             time.sleep(self._seconds)
             self.ends_s.append(time.monotonic())
-        return Judged(self._report(order), "stand-in", self._seconds)
+        return Judged(self._report(order), Hello("stand-in", "none", (), False), self._seconds)
 
     def busy_s(self) -> float:
         return self._seconds * len(self.ends_s)

@@ -19,13 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avogit.bench.client import OracleDied
-from avogit.bench.protocol import Order, ProtocolError, Report, TaskSpec, decode, encode
-from avogit.bench.slot import DeviceSlot, Slot
+from avogit.bench.protocol import Hello, Order, ProtocolError, Report, TaskSpec, decode, encode
+from avogit.bench.slot import DeviceSlot, Judged, Slot
 from avogit.bench.version import evaluator_version
 from avogit.errors import AvogitError
 from avogit.processes import PACKAGE
 from avogit.processor import processor_features, processor_name
-from avogit.sandbox import probe
 
 FORMAT = 1
 _JOB, _TASK, _ARTEFACTS = "job.json", "task", "artefacts"
@@ -73,10 +72,7 @@ class Result:
     format: int
     task: str
     evaluator: str
-    device: str
-    baseline: str
-    sandbox: tuple[str, ...]
-    certified: bool
+    oracle: Hello
     verdicts: tuple[Verdict, ...]
 
 
@@ -130,25 +126,18 @@ def run_job(folder: Path, progress: Say) -> Result:
     job = _read_job(folder)
     spec = replace(job.spec, folder=str((folder / job.spec.folder).resolve()))
     slot = DeviceSlot(job.task, lambda: spec)
-    baseline, verdicts = "", []
+    judged: list[Judged] = []
     try:
         for number, one in enumerate(job.orders, 1):
             progress(f"{one.tree[:10]}, {number} of {len(job.orders)}")
-            baseline, verdict = _carry_out(folder, one, spec, slot, progress)
-            verdicts.append(verdict)
+            judged.append(_carry_out(folder, one, spec, slot, progress))
     finally:
         slot.close()
-    held = probe()
-    return Result(
-        format=FORMAT,
-        task=job.task,
-        evaluator=evaluator_version(),
-        device=processor_name(),
-        baseline=baseline,
-        sandbox=held.layers,
-        certified=held.certified,
-        verdicts=tuple(verdicts),
+    verdicts = tuple(
+        Verdict(one.tree, one.rivals, one.fingerprint, found.report, found.seconds)
+        for one, found in zip(job.orders, judged, strict=True)
     )
+    return Result(FORMAT, job.task, evaluator_version(), judged[-1].oracle, verdicts)
 
 
 def write_result(path: Path, result: Result) -> None:
@@ -172,18 +161,14 @@ def read_result(path: Path) -> Result:
     return result
 
 
-def _carry_out(
-    folder: Path, one: JobOrder, spec: TaskSpec, slot: Slot, progress: Say
-) -> tuple[str, Verdict]:
+def _carry_out(folder: Path, one: JobOrder, spec: TaskSpec, slot: Slot, progress: Say) -> Judged:
     order = _unpacked(folder, one.order)
-    found = fingerprint(spec, order)
-    if found != one.fingerprint:
+    if fingerprint(spec, order) != one.fingerprint:
         raise AvogitError(f"{folder}: its files are not those that were exported for {one.tree}")
     try:
-        judged = slot.judge(order, progress)
+        return slot.judge(order, progress)
     except OracleDied as death:
         raise AvogitError(f"measuring {one.tree}: the oracle ended ({death})") from death
-    return judged.baseline, Verdict(one.tree, one.rivals, found, judged.report, judged.seconds)
 
 
 def _read_job(folder: Path) -> Job:
@@ -194,6 +179,8 @@ def _read_job(folder: Path) -> Job:
     except (ProtocolError, RecursionError) as error:
         raise AvogitError(f"{folder / _JOB} is no job: {error}") from error
     assert isinstance(job, Job)
+    if not job.orders:
+        raise AvogitError(f"{folder} names no candidate: export it again")
     if job.format != FORMAT:
         raise AvogitError(f"{folder} has format {job.format}, this avogit reads {FORMAT}")
     if job.evaluator != evaluator_version():

@@ -22,7 +22,9 @@ from avogit.bench.protocol import Defences, Hello, Order, Progress, Report, Task
 from avogit.bench.rig import Rig, Seeds
 from avogit.bench.timing import Timing
 from avogit.processes import claim_streams, die_with_parent, exit_if_orphaned
+from avogit.processor import processor_name
 from avogit.records import BASELINE, CANDIDATE, Verdict
+from avogit.sandbox import probe
 
 _OVERHEAD_CALLS = 15
 
@@ -42,7 +44,9 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     gc.freeze()  # torch's many objects need no looking at between blocks
-    send(answers, Hello(rig.problem.baseline_version()))
+    held = probe()
+    version = rig.problem.baseline_version()
+    send(answers, Hello(version, processor_name(), held.layers, held.certified))
     overheads: dict[str, float] = {}
     while True:
         try:

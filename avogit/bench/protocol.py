@@ -75,13 +75,17 @@ class TaskSpec:
     threads: int
     max_gflops: float
     call_timeout_s: float
+    device: str = ""  # a name in `avogit.devices`; empty: this machine's processor
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The oracle's answer to a `TaskSpec`."""
+    """The oracle's answer to a `TaskSpec`: what it measures with, as it is where it runs."""
 
     baseline: str
+    device: str  # its name, for people
+    sandbox: tuple[str, ...]  # layers that hold there, as probed
+    certified: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ when a result comes back: only what is the same, file for file, is recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from avogit.bench.job import Result, Verdict, export_job, fingerprint, read_result
@@ -96,7 +96,7 @@ def _same_setting(session: Session, result: Result) -> None:
     for what, theirs, ours in (
         ("task", result.task, session.task.name),
         ("evaluator's code", result.evaluator, evaluator_version()),
-        ("device", result.device, device),
+        ("device", result.oracle.device, device),
     ):
         if theirs != ours:
             raise AvogitError(
@@ -120,15 +120,8 @@ def _verdict(
             f"nothing recorded: what was measured as {verdict.tree[:10]} is not what that tree"
             " gives here: other files, compiler or settings"
         )
-    setting = replace(
-        prepared.setting,
-        device=result.device,
-        sandbox=result.sandbox,
-        certified=result.certified and prepared.setting.certified,
-    )
-    judged = Judged(verdict.report, result.baseline, verdict.seconds)
     try:
-        evaluation = conclude(replace(prepared, setting=setting), judged)
+        evaluation = conclude(prepared, Judged(verdict.report, result.oracle, verdict.seconds))
     except (ArithmeticError, LookupError, StopIteration, ValueError) as error:
         raise AvogitError(
             f"nothing recorded: the times for {verdict.tree[:10]} make no sense ({error!r})"

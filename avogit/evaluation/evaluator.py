@@ -215,12 +215,19 @@ class Evaluator:
 
 
 def conclude(prepared: Prepared, judged: Judged) -> Evaluation:
-    """An oracle's report on what was prepared, as an evaluation."""
-    report = judged.report
+    """An oracle's report on what was prepared, as an evaluation: it says where it measured."""
+    report, oracle = judged.report, judged.oracle
     stages = {**prepared.setting.stages_s, **report.stages_s}
     beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all
     stages["start"] = round(stages["start"] + beside, 4)
-    setting = replace(prepared.setting, baseline=judged.baseline, stages_s=stages)
+    setting = replace(
+        prepared.setting,
+        baseline=oracle.baseline,
+        device=oracle.device,
+        sandbox=oracle.sandbox,
+        certified=oracle.certified and prepared.setting.certified,
+        stages_s=stages,
+    )
     return from_report(report, prepared.names, setting)
 
 
