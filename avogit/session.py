@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avogit import store
-from avogit.config import CONFIG_FILE, Config, load_config, parse_config
+from avogit.config import CONFIG_FILE, Bench, Config, load_config, parse_config
 from avogit.errors import AvogitError
 from avogit.records import (
     INCUMBENT,
@@ -144,7 +144,7 @@ def open_session(
 ) -> Iterator[Session]:
     """A session on the task at HEAD, or as it was at the commit `at`.
 
-    Measures on `slot` where one is lent, else on the device's own.
+    Measures on `slot` where one is lent, else where the config's `bench` says.
     """
     from avogit.evaluation import Evaluator, device_class
 
@@ -161,9 +161,16 @@ def open_session(
         confidence=config.acceptance.confidence,
         progress=progress,
         slot=slot,
+        reach=_reach(config.bench),
     )
     with evaluator:
         yield Session(repo, config, task, population, base, evaluator, progress)
+
+
+def _reach(bench: Bench) -> evaluation.Reach | None:
+    from avogit.evaluation import Reach
+
+    return Reach(bench.ssh, bench.python, bench.ssh_options) if bench.ssh else None
 
 
 def load_task(repo: store.Repository, config: Config, commit: str) -> Task:

@@ -131,6 +131,13 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """The user or their machine must act: the text says how."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
     """A float32 tensor in a shared buffer."""
 

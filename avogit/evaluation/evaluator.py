@@ -18,6 +18,7 @@ from types import TracebackType
 
 from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSpec
 from avogit.bench.slot import DeviceSlot, Judged, Slot
+from avogit.bench.ssh import Reach, SshSlot
 from avogit.bench.version import evaluator_version
 from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure, BuildOrder
 from avogit.errors import AvogitError
@@ -61,7 +62,7 @@ class Prepared:
 
 
 class Evaluator:
-    """Evaluates candidates of one task, on a slot of its own or on one that is lent to it."""
+    """Evaluates candidates of one task: on a slot that is lent to it, a host's, or its own."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Evaluator:
         confidence: float,
         progress: Callable[[str], None] | None = None,
         slot: Slot | None = None,
+        reach: Reach | None = None,
     ) -> None:
         if task.build.language not in BUILDERS:
             known = ", ".join(BUILDERS)
@@ -83,7 +85,7 @@ class Evaluator:
         self._confidence = confidence
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
-        self.slot: Slot = slot or DeviceSlot(task.path, self.spec)
+        self.slot: Slot = slot or self._own_slot(reach)
 
     def __enter__(self) -> Evaluator:
         return self
@@ -177,6 +179,11 @@ class Evaluator:
     def spec(self) -> TaskSpec:
         """What an oracle is told of this task."""
         return task_spec(self._task, self._state_dir)
+
+    def _own_slot(self, reach: Reach | None) -> Slot:
+        if reach is not None:
+            return SshSlot(self._task.path, self.spec, reach)
+        return DeviceSlot(self._task.path, self.spec)
 
     def _arms(self, rivals: Mapping[str, Source]) -> _Arms | str:
         """Rivals' artefacts; equal sources share one. Text where one does not build any more."""
