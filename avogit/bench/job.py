@@ -82,6 +82,7 @@ class Result:
     format: int
     task: str
     evaluator: str
+    device: str  # what the job was for; empty: a CPU
     oracle: Hello
     verdicts: tuple[Verdict, ...]
 
@@ -138,7 +139,14 @@ def run_job(folder: Path, progress: Say) -> Result:
         Verdict(one.tree, one.rivals, one.fingerprint, found.report, found.seconds)
         for one, found in zip(job.orders, judged, strict=True)
     )
-    return Result(FORMAT, job.task, evaluator_version(), judged[-1].oracle, verdicts)
+    return Result(
+        format=FORMAT,
+        task=job.task,
+        evaluator=evaluator_version(),
+        device=spec.device,
+        oracle=judged[-1].oracle,
+        verdicts=verdicts,
+    )
 
 
 def write_result(path: Path, result: Result) -> None:

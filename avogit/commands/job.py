@@ -30,6 +30,7 @@ class Exported:
 
     folder: Path
     candidates: tuple[str, ...]
+    device: str  # the GPU that it is for; empty: a CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,18 @@ class Taken:
 
 
 def export(
-    path: Path, revs: Sequence[str], against: str | None, folder: Path, progress: Progress
+    path: Path,
+    revs: Sequence[str],
+    against: str | None,
+    folder: Path,
+    device: str,
+    progress: Progress,
 ) -> Exported:
-    """Write a job that measures these candidates, each beside another where one is named."""
-    with open_session(path, progress) as session:
+    """Write a job that measures these candidates, each beside another where one is named.
+
+    `device`: the GPU that a GPU task is built for; it need not be here.
+    """
+    with open_session(path, progress, device=device) as session:
         lineage = session.lineage()
         candidates = [find_candidate(session.repo, lineage, rev) for rev in revs]
         rival = find_candidate(session.repo, lineage, against) if against else None
@@ -61,14 +70,15 @@ def export(
         orders: dict[str, tuple[Mapping[str, str], Order]] = {
             c.tree: (rivals, _prepare(session, c.tree, rivals).order) for c in candidates
         }
-        export_job(folder, session.task.name, session.evaluator.spec(), orders)
-        return Exported(folder, tuple(c.oid for c in candidates))
+        spec = session.evaluator.spec()
+        export_job(folder, session.task.name, spec, orders)
+        return Exported(folder, tuple(c.oid for c in candidates), spec.device)
 
 
 def record(path: Path, result_path: Path, progress: Progress) -> Taken:
     """Record the verdicts of a result; all of them, or none where one does not match."""
     result = read_result(result_path)
-    with open_session(path, progress) as session:
+    with open_session(path, progress, device=result.device) as session:
         _same_setting(session, result)
         by_tree = session.lineage().by_tree()
         found = [_verdict(session, result, verdict, by_tree) for verdict in result.verdicts]
@@ -92,7 +102,8 @@ def _prepare(session: Session, tree: str, rivals: Mapping[str, str]) -> Prepared
 
 def _same_setting(session: Session, result: Result) -> None:
     """A result of other code, another task or another device is about other numbers."""
-    device = processor_name()
+    # A GPU is part of the task that the oracle is told, and so of each fingerprint.
+    device = result.oracle.device if result.device else processor_name()
     for what, theirs, ours in (
         ("task", result.task, session.task.name),
         ("evaluator's code", result.evaluator, evaluator_version()),

@@ -20,9 +20,11 @@ from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSp
 from avogit.bench.slot import DeviceSlot, Judged, Slot
 from avogit.bench.ssh import Reach, SshSlot
 from avogit.bench.version import evaluator_version
-from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure, BuildOrder
+from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure
+from avogit.devices import Device
 from avogit.errors import AvogitError
-from avogit.evaluation.compiling import build_files, order_for, trusted_files
+from avogit.evaluation.compiling import Compiled, build_files, compile_candidate, trusted_files
+from avogit.evaluation.device import gpu_device
 from avogit.evaluation.results import Setting, failed, from_report
 from avogit.processor import processor_name
 from avogit.records import CANDIDATE, INCUMBENT, Evaluation, Verdict
@@ -73,6 +75,7 @@ class Evaluator:
         progress: Callable[[str], None] | None = None,
         slot: Slot | None = None,
         reach: Reach | None = None,
+        device: str = "",
     ) -> None:
         if task.build.language not in BUILDERS:
             known = ", ".join(BUILDERS)
@@ -83,6 +86,7 @@ class Evaluator:
         self._task = task
         self._state_dir = state_dir
         self._confidence = confidence
+        self._gpu = gpu_device(task, device)
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
         self.slot: Slot = slot or self._own_slot(reach)
@@ -100,7 +104,7 @@ class Evaluator:
 
     def device(self) -> str:
         """The device's name, for people."""
-        return processor_name()
+        return self._gpu.name if self._gpu else processor_name()
 
     def close(self) -> None:
         """End the oracle and all that it started."""
@@ -154,31 +158,31 @@ class Evaluator:
             stages["build"] = round(time.monotonic() - started, 4)
             return failed(setting, Verdict.COMPILE_ERROR, built.reason, built.output)
         arms = self._arms(rivals)
-        noop = self._build_order(NOOPS[self._task.build.language](self._task.entry))
+        noop = self._noop()
         stages["build"] = round(time.monotonic() - started, 4)
         if isinstance(arms, str) or isinstance(noop, BuildFailure):
             what = arms if isinstance(arms, str) else "avogit's own no-op kernel does not build"
             return failed(setting, Verdict.UNMEASURED, "rival-failed", what)
-        artefacts = {CANDIDATE: built, **arms.artefacts}
+        artefacts = {CANDIDATE: built.artefact, **arms.artefacts}
         order = Order(
             arms=tuple(ArmSpec(name, str(a.path)) for name, a in artefacts.items()),
             rival=arms.deciding(),
             sample=sample,
             budget_s=budget_s,
             confidence=self._confidence,
-            noop=str(noop.path),
-            library_dirs=built.library_dirs,
+            noop=str(noop.path) if noop else "",
+            library_dirs=built.artefact.library_dirs,
             defences=self.defences,
         )
         notes = {
             "artefacts": {name: a.sha256 for name, a in artefacts.items()},
-            "compiler": built.compiler,
+            "compiler": built.artefact.compiler,
         }
         return Prepared(order, arms.names, replace(setting, notes=notes))
 
     def spec(self) -> TaskSpec:
         """What an oracle is told of this task."""
-        return task_spec(self._task, self._state_dir)
+        return task_spec(self._task, self._state_dir, self._gpu)
 
     def _own_slot(self, reach: Reach | None) -> Slot:
         if reach is not None:
@@ -196,14 +200,19 @@ class Evaluator:
                 if isinstance(built, BuildFailure):
                     return f"the {name} ({source.tree[:10]}) does not build: {built.output}"
                 seen[key] = f"rival-{len(seen)}"
-                arms.artefacts[seen[key]] = built
+                arms.artefacts[seen[key]] = built.artefact
             arms.names.setdefault(seen[key], []).append(name)
         return arms
 
-    def _build(self, source: Source) -> Artefact | BuildFailure:
-        return self._build_order(order_for(self._task, source.files))
+    def _build(self, source: Source) -> Compiled | BuildFailure:
+        return compile_candidate(self._task, source.files, self._gpu, self._state_dir / "artefacts")
 
-    def _build_order(self, order: BuildOrder) -> Artefact | BuildFailure:
+    def _noop(self) -> Artefact | BuildFailure | None:
+        """A kernel of ours that does nothing, where the language has one."""
+        make = NOOPS.get(self._task.build.language)
+        if make is None:
+            return None
+        order = make(self._task.entry)
         return BUILDERS[self._task.build.language](order, self._state_dir / "artefacts")
 
     def _setting(self, tree: str, sample: str, stages: Mapping[str, float]) -> Setting:
@@ -211,7 +220,7 @@ class Evaluator:
         return Setting(
             tree=tree,
             sample=sample,
-            device=processor_name(),
+            device=self.device(),
             baseline=self._task.baseline,
             evaluator=evaluator_version(),
             sandbox=report.layers,
@@ -251,7 +260,7 @@ def refuse(task: Task, files: Mapping[str, bytes]) -> str:
     return f"{missing[0]} is missing" if missing else ""
 
 
-def task_spec(task: Task, state_dir: Path) -> TaskSpec:
+def task_spec(task: Task, state_dir: Path, gpu: Device | None) -> TaskSpec:
     """What the oracle is told of a task; its trusted files are written out."""
     return TaskSpec(
         folder=str(write_trusted(task, state_dir / "tasks")),
@@ -263,6 +272,7 @@ def task_spec(task: Task, state_dir: Path) -> TaskSpec:
         threads=task.threads,
         max_gflops=task.max_gflops,
         call_timeout_s=task.call_timeout_s,
+        device=gpu.name if gpu else "",
     )
 
 
