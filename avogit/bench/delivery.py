@@ -93,6 +93,7 @@ def _keep(path: Path, data: bytes) -> None:
         try:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)  # a runner may have another uid
             Path(file.name).replace(path)
         except OSError:
             with contextlib.suppress(OSError):

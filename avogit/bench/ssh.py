@@ -56,18 +56,21 @@ _OPTIONS = (
 )
 _GREETING = b"avogit-bench\n"
 _NOISE_LINES = 1000  # that a login shell may print before
-# Says that Python runs, then runs what comes: a module's text, after its length.
-_STUB = """
-import sys
-sys.path[:] = [p for p in sys.path if p]
-found = sys.version.split()[0]
-sys.version_info >= (3, 10) or sys.exit("it has Python " + found + ", avogit needs 3.10 or later")
-print("avogit-bench", flush=True)
-text = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
-start = {}
-exec(text, start)
-start["main"]()
-"""
+# Says that Python runs, then runs what comes: a module's text, after its length. One line, without
+# a quote or an exclamation mark, so that every login shell passes it on.
+_STUB = "; ".join(
+    (
+        "import sys",
+        "sys.path[:] = [p for p in sys.path if p]",
+        "old = sys.version_info < (3, 10) and sys.version.split()[0]",
+        'old and sys.exit("it has Python " + old + ", avogit needs 3.10 or later")',
+        'print("avogit-bench", flush=True)',
+        "text = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))",
+        "start = {}",
+        "exec(text, start)",
+        'start["main"]()',
+    )
+)
 _READY_S = 120  # from starting ssh until the host is ready, all files sent
 _BEAT_S = 15
 _END_S = 3.0
@@ -145,7 +148,7 @@ class SshSlot:
             link = self._link = Link(self._reach)
         try:
             link.open(self._task, self._spec())
-        except (AvogitError, Cut):
+        except BaseException:  # one that is half open is no use to anybody
             self._drop()
             raise
         return link
