@@ -164,14 +164,15 @@ def open_session(
         confidence=config.acceptance.confidence,
         progress=progress,
         slot=slot,
-        reach=_reach(config.bench),
+        reach=reach(config.bench),
         device=device,
     )
     with evaluator:
         yield Session(repo, config, task, population, base, evaluator, progress)
 
 
-def _reach(bench: Bench) -> evaluation.Reach | None:
+def reach(bench: Bench) -> evaluation.Reach | None:
+    """How the bench's host is reached; None where this machine measures."""
     from avogit.evaluation import Reach
 
     return Reach(bench.ssh, bench.python, bench.ssh_options) if bench.ssh else None

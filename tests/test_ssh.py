@@ -11,6 +11,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,6 @@ from test_workers import running, until
 
 from avogit.bench.device import device_lock
 from avogit.bench.host import Ready
-from avogit.bench.protocol import TaskSpec
 from avogit.bench.ssh import Reach, check
 from avogit.bench.version import evaluator_version
 from avogit.config import parse_config
@@ -28,8 +28,7 @@ from avogit.errors import AvogitError
 from avogit.processor import processor_hash, processor_name
 
 NOISY = 'ForceCommand echo "Welcome to the bench"; eval "$SSH_ORIGINAL_COMMAND"'
-SPEC = TaskSpec("task", "f", ("out",), (), (), 1e-5, 1, 1.0, 1.0)
-HERE = Ready(evaluator_version(), processor_hash(), processor_name())
+HERE = Ready(evaluator_version(), processor_hash(), processor_name(), True)
 
 
 @pytest.fixture
@@ -227,10 +226,21 @@ WRONG: tuple[tuple[Callable[[Host], str], str], ...] = (
     (unknown_key, "Host key verification failed"),
     (not_let_in, "Permission denied"),
     (no_python, "there is no /no/such/python there; name a Python with torch"),
-    (no_torch, "on 127.0.0.1: measuring needs torch, which is not installed"),
+    (no_torch, "has no torch there; install it, or name a Python that has it"),
     (old_python, "avogit needs 3.10 or later"),
     (no_place, "cannot keep avogit's files in"),
 )
+
+
+def test_doctor_asks_the_host(polynomial: Path, host: Host, avogit) -> None:
+    measure_on(polynomial, host.bench())
+    done = avogit(polynomial, "doctor")
+    assert f"bench: 127.0.0.1, with torch, on {processor_name()}" in done.stdout
+    host.stop()
+    done = avogit(polynomial, "doctor")
+    assert done.returncode == 1
+    assert "the bench that avogit.yaml names does not work" in done.stdout
+    assert "Connection refused" in done.stdout
 
 
 @pytest.mark.parametrize(("wrong", "words"), WRONG, ids=lambda v: getattr(v, "__name__", ""))
@@ -261,12 +271,13 @@ def test_a_far_end_that_hears_nobody_ends() -> None:
 
 def test_kernels_for_another_processor_or_by_other_code_are_not_measured() -> None:
     reach = Reach("gpu-host", "python3")
-    check(reach, HERE, SPEC)
-    other = Ready(HERE.evaluator, "0" * 64, "Another Processor")
+    check(reach, HERE, "")
+    other = replace(HERE, processor="0" * 64, processor_name="Another Processor")
+    check(reach, other, "h200")
     with pytest.raises(AvogitError, match=r"gpu-host: it has another .*Another Processor"):
-        check(reach, other, SPEC)
+        check(reach, other, "")
     with pytest.raises(AvogitError, match="not those that were sent"):
-        check(reach, Ready("sha256:0", HERE.processor, HERE.processor_name), SPEC)
+        check(reach, replace(HERE, evaluator="sha256:0"), "")
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=true", "two words"])

@@ -8,6 +8,7 @@ the slot, which is the one that measures where avogit and the device are on one 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import queue
 import signal
@@ -43,6 +44,7 @@ class Ready:
     evaluator: str
     processor: str  # hash of what artefacts for a CPU depend on
     processor_name: str
+    torch: bool  # whether its Python has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Alive:
 def main() -> int:
     """Serve until nobody is there. The oracle is tied to this thread; another one listens."""
     orders, answers = claim_streams()
-    send(answers, Ready(evaluator_version(), processor_hash(), processor_name()))
+    torch = importlib.util.find_spec("torch") is not None
+    send(answers, Ready(evaluator_version(), processor_hash(), processor_name(), torch))
     inbox: queue.SimpleQueue[Begin | Order] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders, answers, inbox), daemon=True).start()
     begin = inbox.get()

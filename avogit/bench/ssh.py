@@ -181,7 +181,7 @@ class Link:
 
     def open(self, task: str, spec: TaskSpec) -> None:
         """From a started ssh to a host that knows its task."""
-        check(self._reach, self._ready(), spec)
+        check(self._reach, self.ready(), spec.device)
         trusted = files_below(Path(spec.folder))
         folder = f"{TASK}/{hash_of_all(hashes(trusted))}"
         with self._conversation():
@@ -189,6 +189,23 @@ class Link:
             with self._speaking:
                 send(self._orders, Begin(task, replace(spec, folder=folder)))
         threading.Thread(target=self._beat, daemon=True).start()
+
+    def ready(self) -> Ready:
+        """What a host says that has just been sent avogit's modules."""
+        late = threading.Timer(_READY_S, self._process.kill)
+        late.start()
+        try:
+            with self._conversation():
+                self._greet()
+                ours = modules()
+                self._deliver(f"{hash_of_all(hashes(ours))}/{MODULES}", ours)
+                ready = receive(self._answers, Ready)
+        except Cut as cut:
+            raise self._unreached(str(cut)) from cut
+        finally:
+            late.cancel()
+        assert isinstance(ready, Ready)
+        return ready
 
     def judge(self, order: Order, progress: Say) -> Judged:
         """Have an order carried out there; its files go ahead."""
@@ -214,23 +231,6 @@ class Link:
             self._orders.close()
         self._answers.close()
         self._errors.close()
-
-    def _ready(self) -> Ready:
-        """What the host says, once it has avogit's modules."""
-        late = threading.Timer(_READY_S, self._process.kill)
-        late.start()
-        try:
-            with self._conversation():
-                self._greet()
-                ours = modules()
-                self._deliver(f"{hash_of_all(hashes(ours))}/{MODULES}", ours)
-                ready = receive(self._answers, Ready)
-        except Cut as cut:
-            raise self._unreached(str(cut)) from cut
-        finally:
-            late.cancel()
-        assert isinstance(ready, Ready)
-        return ready
 
     def _greet(self) -> None:
         """Wait for Python, past whatever a login shell prints; then send the first program."""
@@ -277,9 +277,11 @@ class Link:
             return "we ended it"
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
-        self._errors.seek(0)
-        lines = self._errors.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            self._errors.seek(0)
+            lines = self._errors.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
+            return lines[-1].strip() if lines else ""
+        return ""
 
     def _unreached(self, words: str) -> AvogitError:
         """What is wrong, and what to try."""
@@ -296,6 +298,17 @@ class Link:
         return AvogitError(f"measuring on {host}: {what}; {remedy}")
 
 
+def ask_host(reach: Reach, device: str) -> str:
+    """Connect, and see whether the host can measure; gives the name of its processor."""
+    link = Link(reach)
+    try:
+        ready = link.ready()
+    finally:
+        link.close()
+    check(reach, ready, device)
+    return ready.processor_name
+
+
 def command(reach: Reach) -> list[str]:
     """The ssh that starts Python there. The first value of an option is the one that counts."""
     ssh = shutil.which("ssh")
@@ -307,14 +320,19 @@ def command(reach: Reach) -> list[str]:
     return [ssh, "-T", *options, "--", reach.host, f"exec {python} -c {shlex.quote(_STUB)}"]
 
 
-def check(reach: Reach, ready: Ready, spec: TaskSpec) -> None:
-    """Whether what is measured there is what is asked for here."""
+def check(reach: Reach, ready: Ready, device: str) -> None:
+    """Whether the host can measure what is built here, for this GPU or for a CPU."""
     if ready.evaluator != evaluator_version():
         raise AvogitError(
             f"measuring on {reach.host}: avogit's files there are not those that were sent;"
             " remove ~/.cache/avogit/bench there, and try again"
         )
-    if not spec.device and ready.processor != processor_hash():
+    if not ready.torch:
+        raise AvogitError(
+            f"measuring on {reach.host}: {reach.python} has no torch there; install it, or name"
+            " a Python that has it: `bench: {python: PATH}`"
+        )
+    if not device and ready.processor != processor_hash():
         raise AvogitError(
             f"measuring on {reach.host}: it has another kind of processor"
             f" ({ready.processor_name}) than this machine, for which kernels are compiled:"
