@@ -209,7 +209,15 @@ def no_torch(host: Host) -> str:
 
 
 def old_python(host: Host) -> str:
-    (host.folder / "sitecustomize.py").write_text("import sys; sys.version_info = (3, 8, 1)\n")
+    return python_with(host, "sitecustomize", "import sys; sys.version_info = (3, 8, 1)\n")
+
+
+def broken_torch(host: Host) -> str:
+    return python_with(host, "torch", "raise SystemExit('no such luck')\n")
+
+
+def python_with(host: Host, module: str, text: str) -> str:
+    (host.folder / f"{module}.py").write_text(text)
     python = host.folder / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={host.folder} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
@@ -221,6 +229,12 @@ def no_place(host: Host) -> str:
     return host.bench()
 
 
+def no_place_for_a_task(host: Host) -> str:
+    (host.cache / "avogit" / "bench").mkdir(parents=True)
+    (host.cache / "avogit" / "bench" / "task").write_text("no folder")
+    return host.bench()
+
+
 WRONG: tuple[tuple[Callable[[Host], str], str], ...] = (
     (nobody_there, "Connection refused; `ssh 127.0.0.1` must work here without a question"),
     (unknown_key, "Host key verification failed"),
@@ -228,7 +242,9 @@ WRONG: tuple[tuple[Callable[[Host], str], str], ...] = (
     (no_python, "there is no /no/such/python there; name a Python with torch"),
     (no_torch, "has no torch there; install it, or name a Python that has it"),
     (old_python, "avogit needs 3.10 or later"),
+    (broken_torch, "on 127.0.0.1: measuring kernels/polynomial: the oracle ended twice (no such"),
     (no_place, "cannot keep avogit's files in"),
+    (no_place_for_a_task, "ended twice (cannot keep avogit's files in"),
 )
 
 

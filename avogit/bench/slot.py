@@ -31,7 +31,7 @@ class Judged:
 
 
 class Slot(Protocol):
-    """Where orders are carried out: here, or in the process that has the oracle."""
+    """Where orders are carried out: here, on a host, or in the process that has the oracle."""
 
     def judge(self, order: Order, progress: Say, /) -> Judged:
         """Wait for the device, then have the order carried out."""
