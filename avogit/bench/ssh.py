@@ -269,7 +269,8 @@ class Link:
         """Whatever ends it in here is a `Cut`."""
         try:
             yield
-        except (EOFError, BrokenPipeError, ProtocolError, ValueError) as error:  # last: closed
+        except (EOFError, BrokenPipeError, ProtocolError, ValueError) as error:
+            # a ValueError: another thread closed it
             raise Cut(self._last_words() or str(error) or "it ended") from error
 
     def _last_words(self) -> str:
