@@ -5,6 +5,7 @@ Owns datasheet facts; nothing here asks a card. What a plan may do with them `be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ class Device:
     architecture: Architecture
     sms: int
     l2_bytes: int
+    half_gflops: float  # matrix products of 16-bit numbers, dense, at the highest clock
+    memory_gbytes_s: float
 
     def facts(self) -> dict[str, int | str]:
         """What a candidate's `plan(workload, device)` is told."""
@@ -57,22 +60,25 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 }
 
 
-def _device(name: str, target: str, sms: int, l2_mib: int) -> Device:
-    return Device(name, ARCHITECTURES[target], sms, l2_mib << 20)
+def _device(
+    name: str, target: str, sms: int, l2_mib: int, tflops: float, gbytes_s: float
+) -> Device:
+    return Device(name, ARCHITECTURES[target], sms, l2_mib << 20, tflops * 1e3, gbytes_s)
 
 
-# Multiprocessors, and L2 in MiB, as the maker prints them.
+# Multiprocessors, L2 in MiB, TFLOP/s and GB/s, as the maker prints them; for the H100 and H200,
+# whose printed rate is for a lower clock, 4096 operations a cycle at 1.98 GHz.
 DEVICES: Mapping[str, Device] = {
     d.name: d
     for d in (
-        _device("a100", "sm_80", 108, 40),
-        _device("rtx-3090", "sm_86", 82, 6),
-        _device("l40s", "sm_89", 142, 96),
-        _device("h100", "sm_90a", 132, 50),
-        _device("h200", "sm_90a", 132, 50),
-        _device("b200", "sm_100a", 148, 126),
-        _device("b300", "sm_103a", 148, 126),
-        _device("rtx-5090", "sm_120", 170, 96),
+        _device("a100", "sm_80", 108, 40, 312, 2039),
+        _device("rtx-3090", "sm_86", 82, 6, 142, 936),
+        _device("l40s", "sm_89", 142, 96, 362, 864),
+        _device("h100", "sm_90a", 132, 50, 1071, 3350),
+        _device("h200", "sm_90a", 132, 50, 1071, 4800),
+        _device("b200", "sm_100a", 148, 126, 2500, 8000),
+        _device("b300", "sm_103a", 148, 126, 2500, 8000),
+        _device("rtx-5090", "sm_120", 170, 96, 419, 1792),
     )
 }
 
@@ -86,3 +92,13 @@ def find_device(name: str) -> Device:
             return device
     known = ", ".join([*DEVICES, *ARCHITECTURES])
     raise AvogitError(f"no GPU called {name!r} is known here; there are: {known}")
+
+
+def device_called(name: str) -> Device:
+    """The device that the driver calls so: `NVIDIA H200` is `h200`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    for device in DEVICES.values():
+        if f"-{device.name}-" in f"-{slug}-":
+            return device
+    known = ", ".join(DEVICES)
+    raise AvogitError(f"the GPU here, {name}, is not known to avogit; it knows: {known}")

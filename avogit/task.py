@@ -82,6 +82,7 @@ class Task:
     workloads: tuple[Workload, ...]
     correctness: Correctness
     baseline: str  # a name that problem.py's `baseline` stands for, shown in messages
+    beside: tuple[str, ...]  # of problem.py's BASELINES: shown with a confirmation, for a GPU
     max_gflops: float  # per thread; a faster result is impossible
     call_timeout_s: float
     buffers: Mapping[str, Buffer]  # of a GPU task, by argument
@@ -273,6 +274,7 @@ class _Fields:
                 shapes=correctness.workloads("shapes"),
             ),
             baseline=self.get("baseline", str),
+            beside=self.strings("beside", []),
             max_gflops=float(self.get("max_gflops", (int, float), 1000)),
             call_timeout_s=float(self.get("call_timeout_s", (int, float), 10)),
             buffers=buffers,

@@ -67,7 +67,9 @@ def test_a_gpu_job_is_made_and_taken_back_without_a_gpu(
     messages = git(project, "log", "--glob=refs/avo/records/attention-triton-h200-*", "--format=%B")
     assert f"Avo-Record: {recorded['record']}" in messages
 
-    refused(project, replace(read_result(result), device="h100"), result, "no candidate of")
+    refused(project, replace(read_result(result), device="h100"), result, "device is h200")
+    card = replace(H200, device="NVIDIA H100 80GB HBM3")
+    refused(project, replace(read_result(result), oracle=card), result, "device is h100")
     (verdict,) = read_result(result).verdicts
     other = replace(verdict, fingerprint="sha256:" + "0" * 64)
     refused(project, replace(read_result(result), verdicts=(other,)), result, "is not what that")

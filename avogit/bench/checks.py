@@ -15,9 +15,11 @@ import torch
 from avogit.records import Verdict
 
 AGAINST_BASELINE = 4.0  # the baseline has an error of its own: this many tolerances
+_YARDSTICK_ROW = 3.0
 # A row below this size counts as zero; near the smallest float32 there is no relative error.
 _TINY = 1e-30
-_CHUNK = 1 << 15  # elements
+_CHUNKS = {"cpu": 1 << 15, "cuda": 1 << 25}  # elements
+_BITS = {2: torch.int16, 4: torch.int32}  # by the size of an element
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def untouched_or_nonfinite(out: torch.Tensor, poison: int | None) -> Finding | N
         return None
     finite = torch.isfinite(out)
     if poison is not None:
-        left = out.view(torch.int32) == poison
+        left = out.view(_BITS[out.element_size()]) == poison
         if bool(left.any()):
             where = f"{_at(left)}, {int(left.sum())} of {out.numel()} elements"
             return _incorrect("untouched-output", f"never written: {where}")
@@ -53,8 +55,8 @@ def untouched_or_nonfinite(out: torch.Tensor, poison: int | None) -> Finding | N
 
 def worst_row(out: torch.Tensor, truth: torch.Tensor) -> Difference:
     """The row with the largest relative error; both [rows, width]."""
-    # A few rows at a time: the float64 copies stay in the processor's cache.
-    rows = max(1, _CHUNK // out.shape[-1])
+    # A few rows at a time: on a CPU the float64 copies stay in the cache, on a GPU they fit.
+    rows = max(1, _CHUNKS[out.device.type] // out.shape[-1])
     pairs = zip(torch.split(out, rows), torch.split(truth, rows), strict=True)
     relative = torch.cat([_relative_errors(some, true.double()) for some, true in pairs])
     row = int(relative.argmax())
@@ -75,6 +77,33 @@ def row_error(rmse: float, limit: float, row: int, rows: int, against: str) -> F
         f"row {row} of {rows}: relative error {rmse:.3g} against {against},"
         f" at most {limit:.3g} is right",
     )
+
+
+def beyond_yardstick(
+    out: torch.Tensor, yardstick: torch.Tensor, truth: torch.Tensor
+) -> Finding | None:
+    """A finding where an output of 16 bits is much further from the truth than the baseline's.
+
+    The worst row may be three times as far, and the worst element twice, beside what rounding
+    does to an element; all three are [rows, width].
+    """
+    ours, theirs = worst_row(out, truth), worst_row(yardstick, truth)
+    limit = max(_YARDSTICK_ROW * theirs.rmse, torch.finfo(out.dtype).eps / 2)
+    if ours.rmse > limit:
+        return _incorrect(
+            "beyond-yardstick",
+            f"a row's relative error is {ours.rmse:.3g}, the baseline's {theirs.rmse:.3g}",
+        )
+    rounded = truth.to(out.dtype)
+    rounding = float(((rounded + 0.3 - 0.3) - rounded).abs().max())
+    largest = float((out.double() - truth).abs().max())
+    allowed = 2 * float((yardstick.double() - truth).abs().max()) + 2 * rounding
+    if largest > allowed:
+        return _incorrect(
+            "beyond-yardstick",
+            f"an element is off by {largest:.3g}, at most {allowed:.3g} is right",
+        )
+    return None
 
 
 def _incorrect(reason: str, detail: str) -> Finding:

@@ -16,22 +16,22 @@ from typing import NoReturn
 
 import torch
 
-from avogit.bench.arms import EnvironmentBroken, KernelFailed, Runner
+from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.checks import (
     AGAINST_BASELINE,
     Finding,
+    beyond_yardstick,
     row_error,
     untouched_or_nonfinite,
     worst_row,
 )
 from avogit.bench.protocol import Case, Defences
-from avogit.bench.rig import Answer, Rig, Seeds, Slot, kernel_failed
+from avogit.bench.rig import Answer, Arms, Rig, Seeds, kernel_failed
 from avogit.records import BASELINE, CANDIDATE, Verdict
 
 _CALLS_PER_KIND = 2
 _AUDITED_ROWS = 32
 _LEAST_TIMEOUT_S = 1.0  # of a call that begins when little time is left
-Arms = dict[str, tuple[Runner, Slot]]
 
 
 class OutOfTime(Exception):
@@ -84,6 +84,11 @@ class Judge:
             self.candidate_s += time.monotonic() - started
         return answer
 
+    def prove(self, arms: Arms, case: Case, answer: Answer) -> None:
+        """That the candidate's clock can be believed, where it is not ours."""
+        timeout_s = max(self.deadline.hard_left_s(), _LEAST_TIMEOUT_S)
+        self.rig.prove(arms[CANDIDATE], case, answer.timed.ns, timeout_s)
+
     def check_all_rows(self, answer: Answer, case: Case, inputs: dict[str, torch.Tensor]) -> None:
         """Against float64, every row: for shapes small enough."""
         rows = torch.arange(answer.out.shape[0])
@@ -107,6 +112,9 @@ class Judge:
             self._raise_wrong_rows(name, answer, truth, rows)
             if name != BASELINE:
                 self._raise_unlike_baseline(name, answer, answers[BASELINE])
+                if self.rig.yardstick:
+                    found = beyond_yardstick(answer.out[rows], answers[BASELINE].out[rows], truth)
+                    kernel_failed(name, found)
             self._raise_impossible(name, answer, case)
 
     def _truth(
@@ -138,11 +146,10 @@ class Judge:
         kernel_failed(name, row_error(difference.rmse, limit, difference.row, rows, "the baseline"))
 
     def _raise_impossible(self, name: str, answer: Answer, case: Case) -> None:
-        spec = self.rig.spec
         gflops = self.rig.problem.flops(dict(case.params)) / answer.timed.ns
-        limit = spec.max_gflops * spec.threads
+        limit = self.rig.most_gflops(case)
         if self.defences.speed_limit and gflops > limit:
-            detail = f"{gflops:.4g} GFLOP/s, more than the {limit:g} this machine can do"
+            detail = f"{gflops:.4g} GFLOP/s, more than the {limit:.6g} this machine can do"
             kernel_failed(name, Finding(Verdict.REWARD_HACK, "impossible-speed", detail))
 
 
@@ -211,4 +218,5 @@ def _check_as_timed(judge: Judge, arms: Arms, case: Case) -> dict[str, int]:
         judge.call(arms, BASELINE, case)  # its first call sets things up: no time to plan with
         answers = {name: judge.call(arms, name, case) for name in judge.seeds.shuffled(list(arms))}
         judge.check_together(answers, case, inputs)
+        judge.prove(arms, case, answers[CANDIDATE])
     return {name: answer.timed.ns for name, answer in answers.items()}

@@ -8,25 +8,22 @@ parent. No code of a candidate is ever loaded here.
 from __future__ import annotations
 
 import gc
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.correctness import Deadline, Judge, OutOfTime, blame_for_time, check
 from avogit.bench.problem import ProblemError
-from avogit.bench.protocol import Defences, Hello, Order, Progress, Report, TaskSpec, receive, send
+from avogit.bench.protocol import Hello, Order, Progress, Report, TaskSpec, receive, send
 from avogit.bench.rig import Rig, Seeds
 from avogit.bench.timing import Timing
 from avogit.processes import claim_streams, die_with_parent, exit_if_orphaned
-from avogit.processor import processor_name
 from avogit.records import BASELINE, CANDIDATE, Verdict
 from avogit.sandbox import probe
-
-_OVERHEAD_CALLS = 15
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(1)
     gc.disable()
     try:
-        rig = Rig(receive(orders, TaskSpec))
+        rig = _rig(receive(orders, TaskSpec))
     except EOFError:
         return 0
     except ProblemError as error:
@@ -46,36 +43,48 @@ def main(argv: Sequence[str]) -> int:
     gc.freeze()  # torch's many objects need no looking at between blocks
     held = probe()
     version = rig.problem.baseline_version()
-    send(answers, Hello(version, processor_name(), held.layers, held.certified))
-    overheads: dict[str, float] = {}
+    send(answers, Hello(version, rig.device_name(), held.layers, held.certified))
     while True:
         try:
             order = receive(orders, Order)
         except EOFError:
             return 0
-        if order.noop not in overheads:
-            overheads[order.noop] = overhead_us(rig, order)
-        report = judge(
-            rig, order, overheads[order.noop], lambda text: send(answers, Progress(text))
-        )
-        send(answers, report)
+        send(answers, judge(rig, order, lambda text: send(answers, Progress(text))))
 
 
-def judge(rig: Rig, order: Order, overhead: float, progress: Callable[[str], None]) -> Report:
+def _rig(spec: TaskSpec) -> Rig:
+    """What measures on the task's kind of device."""
+    if spec.device:
+        from avogit.bench.gpu.rig import GpuRig
+
+        return GpuRig(spec)
+    from avogit.bench.cpu_rig import CpuRig
+
+    return CpuRig(spec)
+
+
+def judge(rig: Rig, order: Order, progress: Callable[[str], None]) -> Report:
     """Correctness, then timing, of an order's first arm."""
     seeds, stages = Seeds(), Stages()
     deadline = Deadline(order.budget_s)
     judging = Judge(rig, order.defences, seeds, deadline)
     timing = Timing(judging, order, progress)
+    sustained: Timing | None = None
     verdict, reason, detail = Verdict.PASSED, "", ""
+    rig.begin(order.sample)
     try:
         single = _correctness(judging, order, stages, progress)
         stages.next("timing")
         timing.run(single)
+        if order.sustained_s:
+            stages.next("sustained")
+            sustained = _sustained(judging, order, progress, single)
     except KernelFailed as failure:
         verdict, reason, detail = _blame(failure)
     except EnvironmentBroken as broken:
         verdict, reason, detail = Verdict.UNMEASURED, broken.reason, broken.detail
+    finally:
+        rig.finish(well=verdict is Verdict.PASSED)
     passed = verdict is Verdict.PASSED
     return Report(
         verdict=verdict.value,
@@ -86,9 +95,13 @@ def judge(rig: Rig, order: Order, overhead: float, progress: Callable[[str], Non
         checked_calls=judging.checked.calls,
         repeated_rounds=timing.repeated,
         worst_row_rmse=judging.checked.worst,
-        overhead_us=overhead,
+        overhead_us=rig.overhead_us(order) if passed else 0.0,
         seeds=seeds.revealed(),
         stages_s=stages.finish(),
+        voids=tuple(timing.voids + (sustained.voids if sustained else [])),
+        machine=rig.facts(),
+        sustained=tuple(sustained.blocks) if passed and sustained else (),
+        sustained_confidence=sustained.confidence if sustained else 0.0,
     )
 
 
@@ -110,16 +123,6 @@ class Stages:
         return {name: round(seconds, 4) for name, seconds in self._seconds.items()}
 
 
-def overhead_us(rig: Rig, order: Order) -> float:
-    """What go, done and stop cost: the median time of a kernel of ours that does nothing."""
-    defences, case = Defences(), rig.timed[0]
-    with rig.started({"noop": order.noop}, Seeds(), defences, order.library_dirs) as arms:
-        times = [
-            rig.call(arms["noop"], case, 10.0, defences).timed.ns for _ in range(_OVERHEAD_CALLS)
-        ]
-    return round(statistics.median(times) / 1e3, 2)
-
-
 def _correctness(
     judging: Judge, order: Order, stages: Stages, progress: Callable[[str], None]
 ) -> Mapping[str, Mapping[str, int]]:
@@ -131,6 +134,20 @@ def _correctness(
             return check(judging, arms, progress)
         except OutOfTime:
             blame_for_time(judging)
+
+
+def _sustained(
+    judging: Judge,
+    order: Order,
+    progress: Callable[[str], None],
+    single: Mapping[str, Mapping[str, int]],
+) -> Timing:
+    """The same arms once more, with the card at its power limit."""
+    judging.rig.regime = "sustained"
+    judging.deadline = Deadline(order.sustained_s)
+    timing = Timing(judging, replace(order, sample="fresh"), progress)
+    timing.run(single)
+    return timing
 
 
 def _blame(failure: KernelFailed) -> tuple[Verdict, str, str]:

@@ -10,6 +10,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol, cast
 
 import torch
@@ -32,6 +33,15 @@ class Problem(Protocol):
     def bytes_moved(self, w: Params) -> float: ...
 
 
+class GpuProblem(Problem, Protocol):
+    """What a GPU task's defines beside that."""
+
+    BASELINE_KERNEL: str  # a pattern that the name of a kernel of the baseline's matches
+    BASELINES: Mapping[str, Callable[[Params, Tensors], Callable[[], torch.Tensor]]]  # others
+
+    def dtype(self, w: Params) -> torch.dtype: ...
+
+
 _NAMES = (
     "INPUT_KINDS",
     "shapes",
@@ -44,12 +54,24 @@ _NAMES = (
 )
 
 
+_GPU_NAMES = ("BASELINE_KERNEL", "BASELINES", "dtype")
+
+
 class ProblemError(Exception):
     """The task's own code does not do what the format asks for."""
 
 
 def load_problem(folder: str) -> Problem:
     """The module `problem.py` of a folder."""
+    return cast(Problem, _load(folder, _NAMES))
+
+
+def load_gpu_problem(folder: str) -> GpuProblem:
+    """The same, of a GPU task."""
+    return cast(GpuProblem, _load(folder, (*_NAMES, *_GPU_NAMES)))
+
+
+def _load(folder: str, names: Sequence[str]) -> ModuleType:
     path = Path(folder) / "problem.py"
     spec = importlib.util.spec_from_file_location("problem", path)
     assert spec is not None
@@ -57,9 +79,9 @@ def load_problem(folder: str) -> Problem:
     module = importlib.util.module_from_spec(spec)
     sys.dont_write_bytecode = True
     spec.loader.exec_module(module)
-    missing = [name for name in _NAMES if not hasattr(module, name)]
+    missing = [name for name in names if not hasattr(module, name)]
     if missing:
         raise ProblemError(f"problem.py does not define {', '.join(missing)}")
     if "mixed" not in module.INPUT_KINDS:
         raise ProblemError("problem.py: INPUT_KINDS must hold 'mixed', which timed calls use")
-    return cast(Problem, module)
+    return module

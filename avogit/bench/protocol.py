@@ -60,6 +60,7 @@ class Defences:
 class WorkloadSpec:
     name: str
     params: Mapping[str, int]
+    nbytes: Mapping[str, int] = field(default_factory=dict)  # of a GPU task's buffers, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,9 @@ class Order:
     noop: str  # artefact of a kernel that does nothing
     library_dirs: tuple[str, ...]
     defences: Defences = field(default_factory=Defences)
+    beside: tuple[str, ...] = ()  # baselines of problem.py's that are shown and decide nothing
+    sustained_s: float = 0.0  # how long to measure at the card's power limit, after the rest
+    audit: bool = False  # whether the device's own checker looks at the candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,10 @@ class Report:
     overhead_us: float = 0.0
     seeds: Mapping[str, str] = field(default_factory=dict)
     stages_s: Mapping[str, float] = field(default_factory=dict)
+    voids: tuple[str, ...] = ()  # why blocks did not count, one text each
+    machine: Mapping[str, object] = field(default_factory=dict)  # what the device said of itself
+    sustained: tuple[Mapping[str, Mapping[str, tuple[int, ...]]], ...] = ()
+    sustained_confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

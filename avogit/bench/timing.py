@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from avogit.bench.arms import KernelFailed
+from avogit.bench.arms import EnvironmentBroken, KernelFailed, Timed
 from avogit.bench.correctness import (
-    Arms,
     Judge,
     OutOfTime,
     blame_for_time,
@@ -23,7 +22,7 @@ from avogit.bench.correctness import (
     too_slow,
 )
 from avogit.bench.protocol import Case, Order
-from avogit.bench.rig import Answer, kernel_failed
+from avogit.bench.rig import Arms, kernel_failed
 from avogit.bench.times import Times, log_ratios
 from avogit.records import BASELINE, CANDIDATE, Verdict
 from avogit.statistics import Sequential, log_ratio_interval, mean_over_workloads
@@ -36,7 +35,8 @@ _REPEATED_SHARE = 0.2  # of all rounds: on a busy machine it does not help
 _QUICK_BLOCKS, _HOPELESS_BLOCKS = 3, 2
 _HOPELESS = 20.0  # times the baseline's time
 _PRECISE = 0.01  # without a rival: half the width of the score's interval
-_BLOCK_OVERHEAD_S, _CALL_OVERHEAD = 0.03, 1.2  # starting processes; inputs and checks
+_BLOCK_OVERHEAD_S = 0.03  # starting processes
+_VOID_BLOCKS, _VOID_SHARE = 2, 0.3  # so many may not count, and this share of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Shape:
     warm_up: str  # the workload called once at the start of a block, checked and not counted
     most_blocks: int
     block_s: float  # what a block is expected to take
+    weights: Mapping[str, int] = field(default_factory=dict)  # calls in a round, by workload
 
 
 class Timing:
@@ -57,9 +58,11 @@ class Timing:
         self.order = order
         self.progress = progress
         self.artefacts = {arm.name: arm.artefact for arm in order.arms} | {BASELINE: ""}
+        self.artefacts |= dict.fromkeys(order.beside, "")
         self.rival = order.rival or BASELINE
         self.sequential = Sequential(confidence=order.confidence)
         self.blocks: list[Times] = []
+        self.voids: list[str] = []
         self.rounds = 0
         self.repeated = 0
 
@@ -81,34 +84,52 @@ class Timing:
             )
             try:
                 with fresh as arms:
-                    self.blocks.append(self._block(arms, shape))
+                    watch = judge.rig.watch()
+                    self._count(self._block(arms, shape), watch.void())
             except OutOfTime:
                 break
             shape = replace(shape, block_s=time.monotonic() - started)
         if len(self.blocks) < _LEAST_FOR_INTERVAL:
             blame_for_time(judge)
 
+    def _count(self, block: Times, void: str) -> None:
+        """Keep a block, unless the machine was not itself; too many of those say nothing."""
+        if not void:
+            self.blocks.append(block)
+            return
+        self.voids.append(void)
+        if len(self.voids) > _VOID_BLOCKS + _VOID_SHARE * len(self.blocks):
+            detail = f"{len(self.voids)} blocks did not count; the last: {void}"
+            raise EnvironmentBroken("too-many-voids", detail)
+
     def _shape(self, single: Mapping[str, Mapping[str, int]]) -> Shape:
         """Rounds and blocks that fit, from the times of the correctness stage."""
-        rivals = len(self.artefacts) - 2
+        judge, rivals = self.judge, len(self.artefacts) - 2
         baseline = sum(times[BASELINE] for times in single.values()) / 1e9
         candidate = sum(times[CANDIDATE] for times in single.values()) / 1e9
-        call_s = candidate + baseline + rivals * min(candidate, baseline * _HOPELESS)
-        round_s = call_s * _CALL_OVERHEAD + 0.001 * len(single)
-        left = self.judge.deadline.left_s()
+        round_s = sum(self._round_s(times, rivals) for times in single.values())
+        left = judge.deadline.left_s()
         total = {name: sum(times.values()) for name, times in single.items()}
         warm_up = min(total, key=total.__getitem__)
         if candidate > _HOPELESS * baseline:
             blocks = _QUICK_BLOCKS if left > _QUICK_BLOCKS * 2 * round_s else _HOPELESS_BLOCKS
-            if self.judge.deadline.hard_left_s() < blocks * round_s:
-                kernel_failed(CANDIDATE, too_slow(self.judge))
+            if judge.deadline.hard_left_s() < blocks * round_s:
+                kernel_failed(CANDIDATE, too_slow(judge))
             return Shape(1, "", blocks, round_s)
         fixed_s = _BLOCK_OVERHEAD_S + round_s * total[warm_up] / sum(total.values())
         block_s = left / _AIM_BLOCKS[self.order.sample] - fixed_s
         rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s)))
         most = _QUICK_BLOCKS if self.order.sample == "quick" else _MOST_BLOCKS
         most = self.sequential.looks[-1] if self.order.sample == "deciding" else most
-        return Shape(rounds, warm_up, most, round_s * rounds + fixed_s)
+        weights = {n: judge.rig.weight([t / 1e9 for t in single[n].values()]) for n in single}
+        return Shape(rounds, warm_up, most, round_s * rounds + fixed_s, weights)
+
+    def _round_s(self, times: Mapping[str, int], rivals: int) -> float:
+        """One workload, every arm once. Rivals are taken to be as slow, or nearly hopeless."""
+        candidate, baseline = times[CANDIDATE] / 1e9, times[BASELINE] / 1e9
+        rival = min(candidate, baseline * _HOPELESS)
+        calls_s = [candidate, baseline, *[rival] * rivals]
+        return self.judge.rig.weight(calls_s) * self.judge.rig.cost_s(calls_s)
 
     def _enough(self, shape: Shape) -> bool:
         done = len(self.blocks)
@@ -141,38 +162,46 @@ class Timing:
         cases = {case.name: case for case in self.judge.rig.timed}
         if shape.warm_up:
             self._round(arms, cases[shape.warm_up], False)
+        order = [name for name in cases for _ in range(shape.weights.get(name, 1))]
         for _ in range(shape.rounds):
-            for name in self.judge.seeds.shuffled(list(cases)):
-                for arm, ns in self._round(arms, cases[name], True).items():
-                    times[name][arm].append(ns)
+            for name in self.judge.seeds.shuffled(order):
+                for turn in self._round(arms, cases[name], True):
+                    for arm, timed in turn.items():
+                        times[name][arm].append(timed.ns)
         return {w: {a: tuple(ns) for a, ns in by_arm.items()} for w, by_arm in times.items()}
 
-    def _round(self, arms: Arms, case: Case, counted: bool) -> dict[str, int]:
-        """One workload, every arm once. Where another process interfered, all of it again."""
+    def _round(self, arms: Arms, case: Case, counted: bool) -> list[dict[str, Timed]]:
+        """One workload, every arm in its turn. Where another process interfered, all of it again.
+
+        A turn has every arm once; most rigs give one turn.
+        """
         self.rounds += 1
-        answers = self._call_all(arms, case)
+        turns = self._call_all(arms, case)
         for _ in range(_REPEATS if counted else 0):
-            disturbed = any(answer.timed.disturbed for answer in answers.values())
+            disturbed = any(timed.disturbed for turn in turns for timed in turn.values())
             if not disturbed or self.repeated > 3 + self.rounds * _REPEATED_SHARE:
                 break
             self.repeated += 1
-            answers = self._call_all(arms, case)
-        return {name: answer.timed.ns for name, answer in answers.items()}
+            turns = self._call_all(arms, case)
+        return turns
 
-    def _call_all(self, arms: Arms, case: Case) -> dict[str, Answer]:
-        """Every arm once, in random order, on the same new inputs; and check what they left."""
+    def _call_all(self, arms: Arms, case: Case) -> list[dict[str, Timed]]:
+        """Every arm once a turn, in random order, on the same new inputs; check what they left."""
         judge = self.judge
         kind = timed_kind(judge)
         inputs = judge.rig.fill(case, kind, judge.seeds.next(), judge.defences)
+        turns, answers = [], {}
         with named(case, kind):
-            order = judge.seeds.shuffled(list(arms))
-            answers = {name: judge.call(arms, name, case) for name in order}
+            for _ in range(judge.rig.turns):
+                order = judge.seeds.shuffled(list(arms))
+                answers = {name: judge.call(arms, name, case) for name in order}
+                turns.append({name: answer.timed for name, answer in answers.items()})
             if judge.defences.check_timed:
                 try:
                     judge.check_together(answers, case, inputs)
                 except KernelFailed as failure:
                     raise _while_timed(failure) from failure
-        return answers
+        return turns
 
 
 def _while_timed(failure: KernelFailed) -> KernelFailed:

@@ -14,7 +14,7 @@ _FILES = ("bundle.py", "devices.py", "processes.py", "statistics.py")
 @functools.cache
 def evaluator_version() -> str:
     """`sha256:...` of the code that judges."""
-    paths = [path for name in _CODE for path in (PACKAGE / name).glob("*.py")]
+    paths = [path for name in _CODE for path in (PACKAGE / name).rglob("*.py")]
     paths += [PACKAGE / name for name in _FILES]
     digest = hashlib.sha256()
     for path in sorted(paths):

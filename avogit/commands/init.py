@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avogit import resources, store
+from avogit.build import GPU_LANGUAGES
 from avogit.config import CONFIG_FILE
 from avogit.errors import AvogitError
 from avogit.task import Task, parse_task
@@ -77,7 +78,8 @@ def _place(root: Path, folder: Path, task: Task) -> list[str]:
             _write_new(target / name, data)
     config = root / CONFIG_FILE
     if not config.exists():
-        config.write_text(_CONFIG.format(task=task.path), encoding="utf-8")
+        more = _GPU_CONFIG if task.build.language in GPU_LANGUAGES else ""
+        config.write_text(_CONFIG.format(task=task.path) + more, encoding="utf-8")
     return [CONFIG_FILE, task.path]
 
 
@@ -126,3 +128,5 @@ format: 1
 task: {task}
 operator: tune  # tune | agent | command
 """
+# A card must rest between calls, and there are more workloads.
+_GPU_CONFIG = "measure: {budget_s: 18, fresh_s: 9, confirm_s: 18}\n"

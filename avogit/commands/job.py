@@ -15,6 +15,7 @@ from avogit.bench.protocol import Order
 from avogit.bench.slot import Judged
 from avogit.bench.version import evaluator_version
 from avogit.commands.measure import keep
+from avogit.devices import device_called
 from avogit.errors import AvogitError
 from avogit.evaluation.evaluator import Prepared, conclude
 from avogit.processor import processor_name
@@ -102,12 +103,12 @@ def _prepare(session: Session, tree: str, rivals: Mapping[str, str]) -> Prepared
 
 def _same_setting(session: Session, result: Result) -> None:
     """A result of other code, another task or another device is about other numbers."""
-    # A GPU is part of the task that the oracle is told, and so of each fingerprint.
-    device = result.oracle.device if result.device else processor_name()
+    measured = result.oracle.device
+    there = device_called(measured).name if result.device else measured
     for what, theirs, ours in (
         ("task", result.task, session.task.name),
         ("evaluator's code", result.evaluator, evaluator_version()),
-        ("device", result.oracle.device, device),
+        ("device", there, result.device or processor_name()),
     ):
         if theirs != ours:
             raise AvogitError(

@@ -5,10 +5,11 @@ Leaves the lock on it to `bench.device`.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 
 from avogit.build import GPU_LANGUAGES
-from avogit.devices import Device, find_device
+from avogit.devices import Device, device_called, find_device
 from avogit.errors import AvogitError
 from avogit.processor import processor_name
 from avogit.task import Task
@@ -27,7 +28,7 @@ def device_class(task: Task, named: str = "") -> str:
 
 
 def gpu_device(task: Task, named: str = "") -> Device | None:
-    """What a GPU task is built for and measured on; None for a CPU task.
+    """What a GPU task is built for and measured on: this machine's card. None for a CPU task.
 
     `named`: a GPU that need not be in this machine.
     """
@@ -38,9 +39,29 @@ def gpu_device(task: Task, named: str = "") -> Device | None:
                 " below `bench:` in avogit.yaml"
             )
         return None
-    if named:
-        return find_device(named)
-    raise AvogitError(
-        f"{task.name} runs on an NVIDIA GPU, where this version cannot measure yet;"
-        " a task for the CPU can be measured here: `avogit tasks`"
-    )
+    return find_device(named) if named else device_called(gpu_name(task))
+
+
+def gpu_name(task: Task) -> str:
+    """What the driver calls this machine's card."""
+    missing = [n for n in ("pynvml", "cuda.bindings") if not _is_installed(n)]
+    if missing:
+        raise AvogitError(
+            f"{task.name} runs on an NVIDIA GPU; measuring there needs `pip install 'avogit[gpu]'`"
+        )
+    from avogit.bench.gpu.nvml import gpus
+
+    found = gpus()
+    if not found:
+        raise AvogitError(
+            f"{task.name} runs on an NVIDIA GPU, and no driver or card was found here;"
+            " `avogit job export` measures elsewhere, and `avogit tasks` lists tasks for the CPU"
+        )
+    return found[0].name
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its package is not there either
+        return False

@@ -7,6 +7,8 @@ to `acceptance`.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import re
 import shutil
 import tempfile
@@ -15,15 +17,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSpec
 from avogit.bench.slot import DeviceSlot, Judged, Slot
 from avogit.bench.ssh import Reach, SshSlot
 from avogit.bench.version import evaluator_version
 from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure
-from avogit.devices import Device
+from avogit.devices import Device, device_called
 from avogit.errors import AvogitError
-from avogit.evaluation.compiling import Compiled, build_files, compile_candidate, trusted_files
+from avogit.evaluation.compiling import (
+    Compiled,
+    buffer_sizes,
+    build_files,
+    compile_candidate,
+    trusted_files,
+)
 from avogit.evaluation.device import gpu_device
 from avogit.evaluation.results import Setting, failed, from_report
 from avogit.processor import processor_name
@@ -33,6 +42,7 @@ from avogit.task import TASK_FILE, Task, Workload
 
 _SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
 _LARGEST_SOURCE = 4 << 20
+_SUSTAINED_SHARE = 2.5  # of a confirmation's budget: at the power limit times spread more
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,14 @@ class Evaluator:
         """The device's name, for people."""
         return self._gpu.name if self._gpu else processor_name()
 
+    def is_on(self, device: str) -> bool:
+        """Whether what an oracle calls so is the device that this measures on."""
+        if self._gpu is None:
+            return device == processor_name()
+        with contextlib.suppress(AvogitError):  # one that avogit does not know is another
+            return device_called(device) == self._gpu
+        return False
+
     def close(self) -> None:
         """End the oracle and all that it started."""
         self.slot.close()
@@ -173,11 +191,14 @@ class Evaluator:
             noop=str(noop.path) if noop else "",
             library_dirs=built.artefact.library_dirs,
             defences=self.defences,
+            **self._on_gpu(sample, budget_s),
         )
-        notes = {
+        notes: dict[str, object] = {
             "artefacts": {name: a.sha256 for name, a in artefacts.items()},
             "compiler": built.artefact.compiler,
         }
+        if built.kernels:
+            notes["kernels"] = [dataclasses.asdict(kernel) for kernel in built.kernels]
         return Prepared(order, arms.names, replace(setting, notes=notes))
 
     def spec(self) -> TaskSpec:
@@ -214,6 +235,13 @@ class Evaluator:
             return None
         order = make(self._task.entry)
         return BUILDERS[self._task.build.language](order, self._state_dir / "artefacts")
+
+    def _on_gpu(self, sample: str, budget_s: float) -> dict[str, Any]:
+        """What a confirmation on a GPU asks for beside the rest."""
+        if self._gpu is None or sample != "confirmation":
+            return {}
+        sustained_s = _SUSTAINED_SHARE * budget_s
+        return {"beside": self._task.beside, "sustained_s": sustained_s, "audit": True}
 
     def _setting(self, tree: str, sample: str, stages: Mapping[str, float]) -> Setting:
         report = probe()
@@ -266,8 +294,8 @@ def task_spec(task: Task, state_dir: Path, gpu: Device | None) -> TaskSpec:
         folder=str(write_trusted(task, state_dir / "tasks")),
         entry=task.entry,
         arguments=task.arguments,
-        workloads=_specs(task.workloads),
-        shapes=_specs(task.correctness.shapes),
+        workloads=_specs(task, task.workloads),
+        shapes=_specs(task, task.correctness.shapes),
         row_rmse=task.correctness.row_rmse,
         threads=task.threads,
         max_gflops=task.max_gflops,
@@ -300,5 +328,5 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def _specs(workloads: tuple[Workload, ...]) -> tuple[WorkloadSpec, ...]:
-    return tuple(WorkloadSpec(w.name, dict(w.params)) for w in workloads)
+def _specs(task: Task, workloads: tuple[Workload, ...]) -> tuple[WorkloadSpec, ...]:
+    return tuple(WorkloadSpec(w.name, dict(w.params), buffer_sizes(task, w)) for w in workloads)

@@ -71,7 +71,11 @@ def from_report(report: Report, names: Mapping[str, Sequence[str]], setting: Set
         score=total,
         versus=versus,
         blocks=len(blocks),
-        raw={**setting.notes, "blocks": [{"workloads": block} for block in blocks]},
+        raw={
+            **setting.notes,
+            **_sustained(report, names),
+            "blocks": [{"workloads": block} for block in blocks],
+        },
     )
 
 
@@ -123,7 +127,37 @@ def _raw(report: Report) -> dict[str, object]:
         "repeated_rounds": report.repeated_rounds,
         "overhead_us": report.overhead_us,
         "seeds": dict(report.seeds),
+        **_of_device(report),
     }
+
+
+def _of_device(report: Report) -> dict[str, object]:
+    """What a GPU adds: why blocks were void, its state, and the sample at its power limit."""
+    found: dict[str, object] = {"machine": dict(report.machine)} if report.machine else {}
+    if report.voids:
+        found["voids"] = list(report.voids)
+    return found
+
+
+def _sustained(report: Report, names: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """Raw times of the sample at the power limit, and what they say."""
+    if not report.sustained:
+        return {}
+    blocks = [_named(block, names) for block in report.sustained]
+    confidence = report.sustained_confidence
+    arms = [arm for arm in next(iter(blocks[0].values())) if arm != CANDIDATE]
+    per_arm = {arm: log_ratios(blocks, arm) for arm in arms}
+    said = {arm: _triple(score(ratios, confidence)) for arm, ratios in per_arm.items()}
+    by_workload = {
+        name: {arm: _triple(log_ratio_interval(r[name], confidence)) for arm, r in per_arm.items()}
+        for name in blocks[0]
+    }
+    document = {"confidence": confidence, "versus": said, "workloads": by_workload}
+    return {"sustained": {**document, "blocks": [{"workloads": block} for block in blocks]}}
+
+
+def _triple(ratio: Ratio) -> list[float]:
+    return [ratio.value, ratio.low, ratio.high]
 
 
 def _named(

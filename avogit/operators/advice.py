@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 from avogit.config import Agent
-from avogit.operators.agent.client import Client, Stopped, read_endpoint
 from avogit.operators.agent.replies import parse_json
 from avogit.operators.redaction import Redaction
 from avogit.records import Usage
@@ -30,6 +29,9 @@ def ask(
     settings: Agent, model: str, question: str, tool: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Usage]:
     """The arguments of the call that answers, without secrets, and what it cost."""
+    # Here, since a command that asks nobody must not wait half a second for openai's import.
+    from avogit.operators.agent.client import Client, Stopped, read_endpoint
+
     endpoint = read_endpoint(replace(settings, model=model), os.environ)
     messages = [{"role": "user", "content": question}]
     tools = [{"type": "function", "function": dict(tool)}]

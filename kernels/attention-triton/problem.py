@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 TILE = 128  # mixed inputs aim a needle into every tile of so many keys
-CHUNK = 512  # rows of float64 scores held at once
+CHUNK = 1 << 25  # float64 elements of gathered keys held at once
 
 INPUT_KINDS = ("mixed", "normal", "needle", "large", "constant", "ascending", "outlier")
 
@@ -48,23 +48,23 @@ def make_inputs(w: dict[str, int], kind: str, generator: torch.Generator) -> Inp
 
 def reference(w: dict[str, int], inputs: Inputs, rows: torch.Tensor) -> torch.Tensor:
     """Float64 answers for these rows of `out` seen as [batch * seq * heads, dim]."""
-    device, group = inputs["q"].device, w["heads"] // w["kv_heads"]
-    rows = rows.to(device)
-    answers = torch.empty(len(rows), w["dim"], dtype=torch.float64, device=device)
-    heads, places = rows % w["heads"], rows // w["heads"]
-    batches, positions = places // w["seq"], places % w["seq"]
-    keys = torch.arange(w["seq"], device=device)
-    for pair in torch.stack([batches, heads]).unique(dim=1).T.tolist():
-        batch, head = pair
-        k, v = (inputs[name][batch, :, head // group].double() for name in ("k", "v"))
-        mine = (batches == batch) & (heads == head)
-        for chosen in mine.nonzero().flatten().split(CHUNK):
-            row = positions[chosen]
-            logits = inputs["q"][batch, row, head].double() @ k.T / math.sqrt(w["dim"])
-            if w["causal"]:
-                logits.masked_fill_(keys > row[:, None], -torch.inf)
-            answers[chosen] = torch.softmax(logits, -1) @ v
-    return answers
+    rows = rows.to(inputs["q"].device)
+    few = max(1, CHUNK // (w["seq"] * w["dim"]))
+    return torch.cat([_answers(w, inputs, some) for some in rows.split(few)])
+
+
+def _answers(w: dict[str, int], inputs: Inputs, rows: torch.Tensor) -> torch.Tensor:
+    """The same for few rows, all at once: each row's keys and values are gathered."""
+    head, place = rows % w["heads"], rows // w["heads"]
+    batch, position = place // w["seq"], place % w["seq"]
+    group = w["heads"] // w["kv_heads"]
+    k, v = (inputs[name][batch, :, head // group].double() for name in ("k", "v"))
+    q = inputs["q"][batch, position, head].double()
+    logits = torch.einsum("rd,rkd->rk", q, k) / math.sqrt(w["dim"])
+    if w["causal"]:
+        keys = torch.arange(w["seq"], device=rows.device)
+        logits.masked_fill_(keys > position[:, None], -torch.inf)
+    return torch.einsum("rk,rkd->rd", torch.softmax(logits, -1), v)
 
 
 def baseline(w: dict[str, int], inputs: Inputs) -> Callable[[], torch.Tensor]:
@@ -81,6 +81,75 @@ def baseline(w: dict[str, int], inputs: Inputs) -> Callable[[], torch.Tensor]:
         return out.transpose(1, 2)
 
     return call
+
+
+BASELINE_KERNEL = "cudnn.*(sdpa|flash|fprop)"
+
+
+def flash2(w: dict[str, int], inputs: Inputs) -> Callable[[], torch.Tensor]:
+    """FlashAttention-2, as torch ships it."""
+    q, k, v = (inputs[name].transpose(1, 2) for name in ("q", "k", "v"))
+    causal, grouped = bool(w["causal"]), w["heads"] != w["kv_heads"]
+
+    def call() -> torch.Tensor:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+            out = scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=grouped)
+        return out.transpose(1, 2)
+
+    return call
+
+
+def cudnn_frontend(w: dict[str, int], inputs: Inputs) -> Callable[[], torch.Tensor]:
+    """cuDNN through its own Python package (nvidia-cudnn-frontend), its heuristic's first plan."""
+    import cudnn
+
+    element = cudnn.data_type.HALF if w["fp16"] else cudnn.data_type.BFLOAT16
+    graph = cudnn.pygraph(
+        io_data_type=element,
+        intermediate_data_type=cudnn.data_type.FLOAT,
+        compute_data_type=cudnn.data_type.FLOAT,
+    )
+    out = torch.empty_like(inputs["q"])
+    q, k, v, o = (t.transpose(1, 2) for t in (inputs["q"], inputs["k"], inputs["v"], out))
+    named = {graph.tensor_like(t): t for t in (q, k, v)}
+    tensors = list(named)
+    answer, _ = graph.sdpa(
+        q=tensors[0],
+        k=tensors[1],
+        v=tensors[2],
+        is_inference=True,
+        attn_scale=1 / math.sqrt(w["dim"]),
+        use_causal_mask=bool(w["causal"]),
+    )
+    answer.set_output(True).set_dim(list(o.shape)).set_stride(list(o.stride()))
+    graph.build([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
+    scratch = torch.empty(graph.get_workspace_size(), device=q.device, dtype=torch.uint8)
+    handle = cudnn.create_handle()
+    cudnn.set_stream(handle=handle, stream=torch.cuda.current_stream().cuda_stream)
+
+    def call() -> torch.Tensor:
+        graph.execute({**named, answer: o}, scratch, handle=handle)
+        return out
+
+    return call
+
+
+def fa4(w: dict[str, int], inputs: Inputs) -> Callable[[], torch.Tensor]:
+    """FlashAttention-4 (the package flash-attn-4)."""
+    from flash_attn.cute.interface import flash_attn_func
+
+    q, k, v = (inputs[name] for name in ("q", "k", "v"))
+
+    def call() -> torch.Tensor:
+        with torch.no_grad():
+            found = flash_attn_func(q, k, v, causal=bool(w["causal"]))
+        return found[0] if isinstance(found, tuple) else found
+
+    return call
+
+
+# Shown beside the score, where they are installed; they decide nothing.
+BASELINES = {"cudnn-frontend": cudnn_frontend, "flash2": flash2, "fa4": fa4}
 
 
 def baseline_version() -> str:
@@ -106,14 +175,12 @@ def _normal(inputs: Inputs, causal: bool, generator: torch.Generator) -> None:
 def _needle(inputs: Inputs, causal: bool, generator: torch.Generator) -> None:
     """Every row has one key that takes nearly all its weight; for a quarter the last one."""
     batch, seq, heads, _ = inputs["q"].shape
-    row = torch.arange(seq, device=generator.device)
+    row = torch.arange(seq, device=generator.device).expand(batch, heads, seq)
     last = row if causal else torch.full_like(row, seq - 1)
-    for b in range(batch):
-        for head in range(heads):
-            key = (_uniform(seq, generator) * (last + 1)).long().clamp(max=last)
-            edge = _uniform(seq, generator) < 0.25
-            edge[-1] = True
-            _aim(inputs, b, head, row, torch.where(edge, last, key))
+    key = _below(last + 1, generator)
+    edge = _uniform(row.shape, generator) < 0.25
+    edge[..., -1] = True
+    _aim(inputs, row, torch.where(edge, last, key))
 
 
 def _large(inputs: Inputs, causal: bool, generator: torch.Generator) -> None:
@@ -136,65 +203,70 @@ def _ascending(inputs: Inputs, causal: bool, generator: torch.Generator) -> None
 
 def _outlier(inputs: Inputs, causal: bool, generator: torch.Generator) -> None:
     """One channel of q, k and v far larger than the others."""
-    channel = _whole(inputs["q"].shape[-1], generator)
+    dim = torch.tensor(inputs["q"].shape[-1:], device=generator.device)
+    channel = _below(dim, generator)
     for name, factor in (("q", 3), ("k", 3), ("v", 8)):
         inputs[name][..., channel] *= factor
 
 
 def _mixed(inputs: Inputs, causal: bool, generator: torch.Generator) -> None:
     """Mostly normal, with hard rows and keys at random places. Used for timed calls."""
-    batch, _, heads, _ = inputs["q"].shape
-    for b in range(batch):
-        _plant_channel(inputs, b, generator)
-        for head in range(heads):
-            _plant_rows(inputs["q"][b, :, head], generator)
-            _plant_needles(inputs, b, head, causal, generator)
+    _plant_channel(inputs, generator)
+    _plant_rows(inputs["q"], generator)
+    _plant_needles(inputs, causal, generator)
 
 
-def _plant_channel(inputs: Inputs, b: int, generator: torch.Generator) -> None:
-    """In one key head a channel of keys and values is three times larger."""
-    head = _whole(inputs["k"].shape[2], generator)
-    channel = _whole(inputs["k"].shape[3], generator)
+def _plant_channel(inputs: Inputs, generator: torch.Generator) -> None:
+    """In one key head of each batch a channel of keys and values is three times larger."""
+    batch, _, heads, dim = inputs["k"].shape
+    each = torch.arange(batch, device=generator.device)
+    head, channel = (_below(torch.full_like(each, n), generator) for n in (heads, dim))
     for name in ("k", "v"):
-        inputs[name][b, :, head, channel] *= 3
+        inputs[name][each, :, head, channel] *= 3
 
 
 def _plant_rows(q: torch.Tensor, generator: torch.Generator) -> None:
-    """A few rows with far larger logits, and a few with logits that are all alike."""
-    place = torch.randperm(len(q), generator=generator, device=generator.device)
-    count = max(1, len(q) // 64)
-    large, alike = place[:count], place[count : 2 * count]
-    q[large] *= 20 * _uniform(len(large), generator)[:, None]
-    q[alike] = 0
+    """A few rows of each head with far larger logits, and a few with logits that are all alike."""
+    batch, seq, heads, _ = q.shape
+    each = torch.full((batch, heads, max(1, seq // 64)), seq, device=generator.device)
+    b, h = _heads(each)
+    for most in (20, 0):
+        size = most * _uniform(each.shape, generator)
+        q[b, _below(each, generator), h] *= size[..., None]
 
 
-def _plant_needles(
-    inputs: Inputs, b: int, head: int, causal: bool, generator: torch.Generator
-) -> None:
-    """One row aimed at a random key of every tile of keys, and one at the last key."""
-    seq = inputs["q"].shape[1]
-    starts = torch.arange(0, seq, TILE, device=generator.device)
-    ends = (starts + TILE).clamp(max=seq)
-    key = starts + (_uniform(len(starts), generator) * (ends - starts)).long()
-    key = torch.cat([key, torch.full_like(key[:1], seq - 1)]).clamp(max=seq - 1)
+def _plant_needles(inputs: Inputs, causal: bool, generator: torch.Generator) -> None:
+    """In each head, one row aimed at a random key of every tile of keys, one at the last key."""
+    batch, seq, heads, _ = inputs["q"].shape
+    start = torch.arange(0, seq, TILE, device=generator.device).expand(batch, heads, -1)
+    key = start + _below((seq - start).clamp(max=TILE), generator)
+    key = torch.cat([key, torch.full_like(key[..., :1], seq - 1)], -1)
     first = key if causal else torch.zeros_like(key)
-    row = first + (_uniform(len(key), generator) * (seq - first)).long()
-    _aim(inputs, b, head, row.clamp(max=seq - 1), key)
+    _aim(inputs, first + _below(seq - first, generator), key)
 
 
-def _aim(inputs: Inputs, b: int, head: int, rows: torch.Tensor, keys: torch.Tensor) -> None:
-    """Point rows of q along keys: logits of three times sqrt(dim) there."""
+def _aim(inputs: Inputs, rows: torch.Tensor, keys: torch.Tensor) -> None:
+    """Point rows of q along keys, both [batch, heads, any]: logits of three times sqrt(dim)."""
     group = inputs["q"].shape[2] // inputs["k"].shape[2]
-    aimed = 3 * inputs["k"][b, keys, head // group] + 0.1 * inputs["q"][b, rows, head]
-    inputs["q"][b, rows, head] = aimed
+    b, h = _heads(rows)
+    aimed = 3 * inputs["k"][b, keys, h // group] + 0.1 * inputs["q"][b, rows, h]
+    inputs["q"][b, rows, h] = aimed
 
 
-def _uniform(count: int, generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(count, generator=generator, device=generator.device)
+def _heads(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Batch and head of every element of [batch, heads, any], ready to index with."""
+    batch, heads, _ = rows.shape
+    b = torch.arange(batch, device=rows.device)[:, None, None]
+    return b, torch.arange(heads, device=rows.device)[None, :, None]
 
 
-def _whole(below: int, generator: torch.Generator) -> int:
-    return int(torch.randint(0, below, (1,), generator=generator, device=generator.device))
+def _uniform(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def _below(limits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Random whole numbers, each from 0 to below its limit."""
+    return (_uniform(limits.shape, generator) * limits).long().clamp(max=limits - 1)
 
 
 _MAKERS: dict[str, Callable[[Inputs, bool, torch.Generator], None]] = {

@@ -1,0 +1,137 @@
+"""Arms on a GPU: a launcher with a candidate's kernels, or a baseline of torch's beside the oracle.
+
+Owns one call of each, and what a launcher's end says of the kernel that it launched.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+import torch
+
+from avogit.bench.arms import EnvironmentBroken, KernelFailed
+from avogit.bench.checks import Finding
+from avogit.bench.gpu.frames import Broken
+from avogit.bench.gpu.memory import Memory
+from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout
+from avogit.records import Verdict
+
+_DEVICE_ERRORS = (
+    "ILLEGAL",
+    "MISALIGNED",
+    "LAUNCH_FAILED",
+    "LAUNCH_TIMEOUT",
+    "HARDWARE_STACK_ERROR",
+    "INVALID_ADDRESS_SPACE",
+    "INVALID_PC",
+    "ASSERT",
+    "TENSOR_MEMORY",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """Times by events, in microseconds: of the spin ahead, and of each launch."""
+
+    hold_us: float
+    launch_us: tuple[float, ...]
+
+    @property
+    def total_us(self) -> float:
+        return self.hold_us + sum(self.launch_us)
+
+
+class LaunchedArm:
+    """A candidate's kernels in a launcher of their own."""
+
+    def __init__(self, name: str, launcher: Launcher, output: Memory) -> None:
+        self.name = name
+        self.output = output
+        self._launcher = launcher
+
+    def loaded(self) -> None:
+        """Wait until its kernels are bound."""
+        try:
+            broken = self._launcher.loaded()
+        except LauncherTimeout as late:
+            self._fail(Verdict.TIMEOUT, "load-timeout", str(late))
+        except LauncherGone as gone:
+            raise EnvironmentBroken("no-launcher", f"{self.name}: {gone}") from gone
+        if broken is not None:
+            self._broken_load(broken)
+
+    def run(self, case: int, ring: int, launches: int, hold: int, timeout_s: float) -> Ran:
+        """Launch, and wait for the end."""
+        try:
+            answer = self._launcher.go(case, ring, launches, hold, timeout_s)
+        except LauncherTimeout as late:
+            self._launcher.kill()
+            self._fail(Verdict.TIMEOUT, "call-timeout", str(late))
+        except LauncherGone as gone:
+            self._fail(Verdict.RUNTIME_ERROR, "crashed", f"its launcher ended: {gone}")
+        if isinstance(answer, Broken):
+            self._broken_run(answer)
+        return Ran(answer.hold_us, answer.launch_us)
+
+    def _broken_load(self, broken: Broken) -> NoReturn:
+        if broken.code.startswith("plan-"):
+            self._fail(Verdict.COMPILE_ERROR, broken.code, broken.detail)
+        if broken.code == "CUDA_ERROR_OUT_OF_MEMORY":
+            self._fail(Verdict.RUNTIME_ERROR, "out-of-memory", f"{broken.detail}: no memory left")
+        if broken.detail.startswith(("cuIpc", "cuInit", "cuDevice", "cuCtx")):
+            raise EnvironmentBroken("no-launcher", f"{broken.detail}: {broken.code}")
+        self._fail(Verdict.COMPILE_ERROR, "load-failed", f"{broken.detail}: {broken.code}")
+
+    def _broken_run(self, broken: Broken) -> NoReturn:
+        text = f"{broken.code} from {broken.detail}"
+        if any(word in broken.code for word in _DEVICE_ERRORS):
+            self._fail(Verdict.RUNTIME_ERROR, "crashed", text)
+        self._fail(Verdict.RUNTIME_ERROR, "launch-failed", text)
+
+    def _fail(self, verdict: Verdict, reason: str, detail: str) -> NoReturn:
+        raise KernelFailed(self.name, Finding(verdict, reason, detail))
+
+
+Call = Callable[[], torch.Tensor]
+
+
+class BaselineArm:
+    """A baseline of the task's, called here. `bind` makes the call of a case at a ring's place."""
+
+    def __init__(self, bind: Callable[[int, int], Call]) -> None:
+        self._bind = bind
+        self._calls: dict[tuple[int, int], Call] = {}
+        self.result: torch.Tensor | None = None
+
+    def run(self, case: int, ring: int, launches: int, hold: int, rings: int) -> Ran:
+        """As a launcher does it: all is queued behind a spin, and timed by events."""
+        calls = [self._call(case, (ring + number) % rings) for number in range(launches)]
+        begun = _event()
+        torch.cuda._sleep(hold)  # type: ignore[no-untyped-call]
+        events = [_event()]
+        for call in calls:
+            self.result = call()
+            events.append(_event())
+        torch.cuda.synchronize()
+        times = tuple(a.elapsed_time(b) * 1e3 for a, b in itertools.pairwise(events))
+        return Ran(begun.elapsed_time(events[0]) * 1e3, times)
+
+    def _call(self, case: int, ring: int) -> Call:
+        key = (case, ring)
+        if key not in self._calls:
+            self._calls[key] = self._bind(case, ring)
+        return self._calls[key]
+
+
+def _event() -> torch.cuda.Event:
+    made = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    made.record()
+    return made
+
+
+def bundle_of(artefacts: Mapping[str, str]) -> Mapping[str, str]:
+    """The arms that a launcher serves, and their bundles."""
+    return {name: artefact for name, artefact in artefacts.items() if artefact}

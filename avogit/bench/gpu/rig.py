@@ -1,0 +1,435 @@
+"""What the oracle measures with on a GPU: the ring of inputs, launchers, two regimes, the card.
+
+Owns one call: poison, guards, an emptied second-level cache, the rest before it, its time by two
+clocks. *Burst*: one launch after a rest, so that the clocks are high and the card's power does
+not matter. *Sustained*: launches without a pause, right after a load that holds the card at its
+power limit. Leaves the order of calls to `correctness` and `timing`.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import math
+import os
+import random
+import re
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+
+from avogit.bench.arms import EnvironmentBroken, Timed
+from avogit.bench.checks import Finding
+from avogit.bench.gpu import nvml
+from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran, bundle_of
+from avogit.bench.gpu.frames import Load
+from avogit.bench.gpu.memory import (
+    GUARD,
+    OUTPUT,
+    Memory,
+    input_bytes,
+    input_name,
+    lay_out,
+    output_bytes,
+)
+from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
+from avogit.bench.problem import ProblemError, Tensors, load_gpu_problem
+from avogit.bench.protocol import Case, Defences, Order, Region, TaskSpec
+from avogit.bench.rig import Answer, Seeds, kernel_failed
+from avogit.devices import find_device
+from avogit.records import BASELINE, CANDIDATE, Verdict
+
+RING = 3
+_FRESH = ("fresh", "confirmation")  # samples that no process of an earlier one may serve
+BURST, SUSTAINED = "burst", "sustained"
+_CREW = 6  # launchers of an arm; a context takes about half a GB of the card
+_REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
+_HOLD_CYCLES = {"burst": 2_000_000, "sustained": 600_000}  # of about 2 GHz
+_HOLD_PER_LAUNCH = 40_000
+_TURNS, _TURN_S, _HEAT_S = 10, 0.012, 0.15  # when sustained: of an arm, and before the first
+_HEAT_SIZE = 8192
+_CALL_S, _ROUND_S = 0.004, 0.02  # poison, flush and orders; new inputs and checks
+# Between an order's way to a launcher and back; more is the machine's doing, or a forged clock.
+_SLACK_US, _SLACK_SHARE, _MISMATCHES = 2000.0, 0.01, 3
+_PROOF_S, _PROOF_SLACK = 0.02, 0.05
+_SHORT_S, _REMEMBERED = 0.003, 100
+_HEADROOM = 1.02  # above the maker's peak
+_NAN, _PAYLOAD = {torch.bfloat16: 0x7FC0, torch.float16: 0x7E00}, 63
+
+
+class GpuRig:
+    """Open for the life of an oracle."""
+
+    yardstick = True
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self.spec = spec
+        self.regime = BURST
+        self.device = find_device(spec.device)
+        self._pool = Pool(os.environ, _CREW)
+        self.problem = load_gpu_problem(spec.folder)
+        self._gpu = _open(self.device.architecture.capability, spec.device)
+        self._card = nvml.Card(self._gpu.uuid)
+        cut = spec.arguments.index("out")
+        workloads = (*spec.workloads, *spec.shapes)
+        self._laid = [lay_out(w, spec.arguments[:cut], RING) for w in workloads]
+        cases = [_case(self.problem.shapes(dict(w.params)), w.name, w.params) for w in workloads]
+        self.timed, self.shapes = cases[: len(spec.workloads)], cases[len(spec.workloads) :]
+        self._index = {id(case): index for index, case in enumerate(cases)}
+        self._cases = cases
+        self._inputs = [Memory(input_bytes(self._laid)) for _ in range(RING)]
+        self._made: list[Tensors] = [{} for _ in range(RING)]
+        self._outputs: list[Memory] = []
+        self._guard = torch.randint(0, 256, (GUARD,), dtype=torch.uint8, device="cuda")
+        self._scrub = torch.empty(_scrub_bytes(), dtype=torch.uint8, device="cuda")
+        self._heat: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._baselines: dict[str, BaselineArm] = {}
+        self._ring = 0
+        self._prepared: dict[int, int | None] = {}  # the poison of arms that are ready, by arm
+        self._last_s = 0.0
+        self._mismatches = 0
+        self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
+        self._blocks = 0  # begun in this evaluation
+        self._bundles: Mapping[str, str] = {}
+        self._readings: list[dict[str, object]] = []
+        self._check_baseline()
+
+    @property
+    def turns(self) -> int:
+        """Many when sustained: the card's clocks move, and turns follow closely."""
+        return _TURNS if self.regime == SUSTAINED else 1
+
+    def fill(self, case: Case, kind: str, seed: int, defences: Defences) -> Tensors:
+        """Write new inputs for every arm. Gives the oracle's own copy of the last ones."""
+        places = range(RING) if self.regime == SUSTAINED else [(self._ring + 1) % RING]
+        for number, ring in enumerate(places):
+            generator = torch.Generator(device="cuda")
+            generator.manual_seed(seed + number if defences.fresh_inputs else 1)
+            made = self.problem.make_inputs(dict(case.params), kind, generator)
+            for name, view in self._views(case, ring).items():
+                view.copy_(made[name])
+            self._made[ring] = made
+            self._ring = ring
+        self._prepared.clear()
+        if self.regime == SUSTAINED:
+            self._heat_up()
+        return made
+
+    @contextlib.contextmanager
+    def started(
+        self, artefacts: Mapping[str, str], seeds: Seeds, defences: Defences, read: Sequence[str]
+    ) -> Iterator[dict[str, LaunchedArm | BaselineArm]]:
+        """Fresh launchers for these arms (name -> bundle; a baseline has none)."""
+        self._bundles = bundles = bundle_of(artefacts)
+        while len(self._outputs) < len(bundles):
+            self._outputs.append(Memory(output_bytes(self._laid)))
+        outputs = random.Random(seeds.next()).sample(self._outputs, len(bundles))
+        chosen = self._choose(bundles)
+        arms: dict[str, LaunchedArm | BaselineArm] = {}
+        for name, output in zip(seeds.shuffled(list(bundles)), outputs, strict=True):
+            launcher = chosen[name]
+            launcher.begin_load(self._load(bundles[name], output, seeds))
+            arms[name] = LaunchedArm(name, launcher, output)
+        for arm in arms.values():
+            arm.loaded()  # type: ignore[union-attr]
+        arms |= {name: self._baseline(name) for name in artefacts if name not in bundles}
+        self._blocks += 1
+        yield arms
+
+    def _choose(self, bundles: Mapping[str, str]) -> dict[str, Launcher]:
+        """A launcher for each arm; when all have served, they are paired in another way.
+
+        The first block is correctness, where nothing is timed and often all ends.
+        """
+        try:
+            if not self._blocks:
+                return {arm: self._pool.first(arm) for arm in bundles}
+            if self._blocks == 1:
+                self._pool.complete(CANDIDATE)
+            crews = {arm: self._pool.crew(arm, bundle) for arm, bundle in bundles.items()}
+            self._pool.settle()
+        except (LauncherGone, LauncherTimeout) as error:
+            raise EnvironmentBroken("no-launcher", f"a launcher did not start: {error}") from error
+        turn = self._blocks - 1
+        again = turn // _CREW
+        return {
+            arm: crew[(turn + again * place) % len(crew)]
+            for place, (arm, crew) in enumerate(sorted(crews.items()))
+        }
+
+    def call(
+        self, arm: LaunchedArm | BaselineArm, case: Case, timeout_s: float, defences: Defences
+    ) -> Answer:
+        """One timed call of an arm on the inputs of now: one launch, or many when sustained."""
+        index, sustained = self._index[id(case)], self.regime == SUSTAINED
+        launches = self._sustained_launches(case) if sustained else 1
+        first = 0 if sustained else self._ring
+        poison = self._prepare(arm, case, first, launches, defences)
+        if not sustained and self._blocks > 1:  # in the first one nothing is timed
+            self._rest()
+        hold = _HOLD_CYCLES[self.regime] + _HOLD_PER_LAUNCH * launches
+        began = time.perf_counter_ns()
+        if isinstance(arm, LaunchedArm):
+            ran = arm.run(index, first, launches, hold, timeout_s)
+        else:
+            ran = arm.run(index, first, launches, hold, RING)
+        wall_us = (time.perf_counter_ns() - began) / 1e3
+        self._last_s = sum(ran.launch_us) / 1e6
+        late = self._late(arm, ran, wall_us)
+        timed = Timed(
+            round(statistics.fmean(ran.launch_us[-max(1, launches - 1) :]) * 1e3), 0, late
+        )
+        return Answer(timed, self._out(arm, case), poison, self._finding(arm, case, defences))
+
+    def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
+        """Time some calls by our own clock alone: a launcher's events must tell the same.
+
+        A device's code might reach the place where its context keeps the time of an event.
+        """
+        index = self._index[id(case)]
+        launches = max(1, math.ceil(_PROOF_S / max(call_ns / 1e9, 1e-5)))
+        for _ in range(_MISMATCHES):
+            began = time.perf_counter_ns()
+            ran = arm.run(index, 0, launches, _HOLD_CYCLES[BURST], timeout_s)
+            wall_us = (time.perf_counter_ns() - began) / 1e3
+            if abs(wall_us - ran.total_us) <= _SLACK_US / 2 + _PROOF_SLACK * wall_us:
+                return
+        detail = f"events say {ran.total_us:.4g} us, the oracle's clock {wall_us:.4g} us"
+        kernel_failed(arm.name, Finding(Verdict.REWARD_HACK, "clock-mismatch", detail))
+
+    def cost_s(self, calls_s: Sequence[float]) -> float:
+        """What calling all arms once takes, with all that goes around it. Seconds."""
+        if self.regime == SUSTAINED:
+            each = (max(_TURN_S, RING * call) + _CALL_S for call in calls_s)
+            return _TURNS * sum(each) + _HEAT_S + RING * _ROUND_S
+        rests = (max(_REST_S + _JITTER_S / 2, _REST_SHARE * call) for call in calls_s)
+        return sum(rests) + sum(calls_s) + _CALL_S * len(calls_s) + _ROUND_S
+
+    def watch(self) -> _Watch:
+        """A block begins."""
+        return _Watch(self)
+
+    def weight(self, calls_s: Sequence[float]) -> int:
+        """Twice a round where calls are short: those scatter most, and cost least."""
+        return 2 if self.regime == BURST and max(calls_s) < _SHORT_S else 1
+
+    def overhead_us(self, order: Order) -> float:
+        """What an order to a launcher and its answer cost beside the launch, by the last calls."""
+        return round(statistics.median(self._beside), 2) if self._beside else 0.0
+
+    def most_gflops(self, case: Case) -> float:
+        """What no kernel can exceed: the card's arithmetic, or its memory's bytes."""
+        params = dict(case.params)
+        flops, moved = self.problem.flops(params), self.problem.bytes_moved(params)
+        by_memory = flops / moved * self.device.memory_gbytes_s
+        return _HEADROOM * min(self.device.half_gflops, by_memory)
+
+    def begin(self, sample: str) -> None:
+        """An evaluation begins."""
+        self.regime, self._mismatches, self._blocks = BURST, 0, 0
+        if sample in _FRESH:
+            self._pool.renew()
+
+    def finish(self, *, well: bool) -> None:
+        """It ended; not well: a launcher of its may be in any state."""
+        self._pool.finish(self._bundles, stay=well)
+
+    def device_name(self) -> str:
+        """The card, as the driver calls it."""
+        return self._gpu.name
+
+    def facts(self) -> dict[str, object]:
+        """What the card said of itself since this was asked last."""
+        readings, self._readings = self._readings, []
+        return {
+            "name": self._gpu.name,
+            "uuid": self._gpu.uuid,
+            "driver": self._gpu.driver,
+            "readings": readings,
+        }
+
+    def _load(self, bundle: str, output: Memory, seeds: Seeds) -> Load:
+        arenas = {input_name(ring): memory.arena for ring, memory in enumerate(self._inputs)}
+        fill = seeds.next() & 0xFFFFFFFF
+        return Load(
+            bundle, self.spec.device, {**arenas, OUTPUT: output.arena}, tuple(self._laid), fill
+        )
+
+    def _views(self, case: Case, ring: int) -> Tensors:
+        """The inputs of a case as launchers see them."""
+        index = self._index[id(case)]
+        places, shapes = self._laid[index].rings[ring], self.problem.shapes(dict(case.params))
+        dtype, memory = self.problem.dtype(dict(case.params)), self._inputs[ring]
+        return {n: memory.view(p, dtype, shapes[n]) for n, p in places.items() if n != "out"}
+
+    def _baseline(self, name: str) -> BaselineArm:
+        """An arm that is called here; `name` is one of problem.py's, or the one that scores."""
+        if name not in self._baselines:
+            make: Callable[[dict[str, int], Tensors], Callable[[], torch.Tensor]]
+            make = self.problem.baseline if name == BASELINE else self.problem.BASELINES[name]
+
+            def bind(case: int, ring: int) -> Callable[[], torch.Tensor]:
+                found = self._cases[case]
+                return make(dict(found.params), self._views(found, ring))
+
+            self._baselines[name] = BaselineArm(bind)
+        return self._baselines[name]
+
+    def _check_baseline(self) -> None:
+        """That torch really runs the kernel that the task's baseline promises."""
+        pattern = self.problem.BASELINE_KERNEL
+        self.fill(self.timed[0], "mixed", 1, Defences())
+        arm = self._baseline(BASELINE)
+        arm.run(0, self._ring, 1, 1, RING)
+        activity = torch.profiler.ProfilerActivity.CUDA
+        with torch.profiler.profile(activities=[activity]) as profile:
+            arm.run(0, self._ring, 1, 1, RING)
+        names = [event.name for event in profile.events()]
+        if not any(re.search(pattern, name) for name in names):
+            raise ProblemError(f"the baseline ran {names}, none of them matches {pattern!r}")
+
+    def _prepare(
+        self,
+        arm: LaunchedArm | BaselineArm,
+        case: Case,
+        first: int,
+        launches: int,
+        defences: Defences,
+    ) -> int | None:
+        """Poison the outputs, set the guards, empty the second-level cache: once for a fill."""
+        if id(arm) in self._prepared:
+            return self._prepared[id(arm)]
+        poison = None
+        if isinstance(arm, LaunchedArm):
+            dtype = self.problem.dtype(dict(case.params))
+            poison = _NAN[dtype] | (1 + secrets.randbelow(_PAYLOAD)) if defences.poison else None
+            for ring in {(first + n) % RING for n in range(launches)}:
+                out, before, after = self._region(arm.output, case, ring)
+                if poison is not None:
+                    out.view(torch.int16).fill_(poison)
+                before.copy_(self._guard)
+                after.copy_(self._guard)
+        if self.regime == BURST:
+            self._scrub.fill_(secrets.randbelow(256))
+        else:
+            self._prepared[id(arm)] = poison
+        torch.cuda.synchronize()
+        return poison
+
+    def _region(
+        self, memory: Memory, case: Case, ring: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """An output as a flat tensor, and the guards before and after it."""
+        place = self._laid[self._index[id(case)]].rings[ring]["out"]
+        end = place.offset + place.nbytes
+        dtype = self.problem.dtype(dict(case.params))
+        return (
+            memory.bytes[place.offset : end].view(dtype),
+            memory.bytes[place.offset - GUARD : place.offset],
+            memory.bytes[end : end + GUARD],
+        )
+
+    def _rest(self) -> None:
+        """Let the card cool, so that its clocks are high."""
+        rest = max(_REST_S, _REST_SHARE * self._last_s)
+        time.sleep(rest + random.random() * _JITTER_S)
+
+    def _heat_up(self) -> None:
+        """Bring the card to its power limit with work of our own."""
+        if self._heat is None:
+            square = torch.randn(_HEAT_SIZE, _HEAT_SIZE, device="cuda").bfloat16()
+            self._heat = (square, torch.empty_like(square))
+        square, product = self._heat
+        until = time.monotonic() + _HEAT_S
+        while time.monotonic() < until:
+            for _ in range(8):
+                torch.mm(square, square, out=product)
+            torch.cuda.synchronize()
+
+    def _sustained_launches(self, case: Case) -> int:
+        """Enough to last; as many for every arm, so that all end at the same place of the ring."""
+        flops = self.problem.flops(dict(case.params))
+        call_s = flops / (self.device.half_gflops * 1e9) * 1.6
+        return RING * max(1, math.ceil(_TURN_S / call_s / RING))
+
+    def _late(self, arm: LaunchedArm | BaselineArm, ran: Ran, wall_us: float) -> bool:
+        """Whether our own clock tells another time than the events do; too often is a hack."""
+        beside = wall_us - ran.total_us
+        if isinstance(arm, LaunchedArm):
+            self._beside.append(beside)
+        share = _SLACK_SHARE * ran.total_us
+        if -share <= beside <= _SLACK_US + share:
+            self._mismatches = 0
+            return False
+        self._mismatches += isinstance(arm, LaunchedArm)
+        if self._mismatches >= _MISMATCHES and isinstance(arm, LaunchedArm):
+            detail = f"events say {ran.total_us:.4g} us, the oracle's clock {wall_us:.4g} us"
+            kernel_failed(arm.name, Finding(Verdict.REWARD_HACK, "clock-mismatch", detail))
+        return True
+
+    def _out(self, arm: LaunchedArm | BaselineArm, case: Case) -> torch.Tensor:
+        """What the last launch left, [rows, width], in memory of our own."""
+        width = case.out.shape[-1]
+        if isinstance(arm, LaunchedArm):
+            return self._region(arm.output, case, self._ring)[0].reshape(-1, width).clone()
+        assert arm.result is not None
+        return arm.result.reshape(-1, width)
+
+    def _finding(
+        self, arm: LaunchedArm | BaselineArm, case: Case, defences: Defences
+    ) -> Finding | None:
+        """What guards and inputs say after a call."""
+        if not isinstance(arm, LaunchedArm):
+            return None
+        _, before, after = self._region(arm.output, case, self._ring)
+        if defences.guards and not (before.equal(self._guard) and after.equal(self._guard)):
+            detail = f"it wrote outside its output of shape {list(case.out.shape)}"
+            return Finding(Verdict.RUNTIME_ERROR, "out-of-bounds-write", detail)
+        if defences.readonly_inputs:
+            for name, view in self._views(case, self._ring).items():
+                if not view.view(torch.int16).equal(self._made[self._ring][name].view(torch.int16)):
+                    return Finding(Verdict.RUNTIME_ERROR, "input-changed", f"it wrote into {name}")
+        return None
+
+
+class _Watch:
+    """The card before and after a block."""
+
+    def __init__(self, rig: GpuRig) -> None:
+        self._rig = rig
+        self._before = rig._card.read()
+
+    def void(self) -> str:
+        """Why the block that ends now does not count; empty where it does."""
+        rig, after = self._rig, self._rig._card.read()
+        ours = {os.getpid(), *rig._pool.pids}
+        rig._readings.append({"regime": rig.regime, **nvml.facts(after)})
+        return nvml.why_void(self._before, after, ours, sustained=rig.regime == SUSTAINED)
+
+
+def _open(capability: int, name: str) -> nvml.Gpu:
+    """Make the card ready, and see that it is what was promised."""
+    if not torch.cuda.is_available():
+        raise ProblemError(f"measuring on {name}: torch finds no GPU here (`avogit doctor`)")
+    torch.cuda.init()  # type: ignore[no-untyped-call]
+    major, minor = torch.cuda.get_device_capability()
+    if 10 * major + minor != capability:
+        found = torch.cuda.get_device_name()
+        raise ProblemError(f"measuring on {name}: the GPU here is {found}, of another architecture")
+    torch.zeros(1, device="cuda")  # makes the context, which the driver's calls then use
+    uuid = str(torch.cuda.get_device_properties(0).uuid)
+    gpus = {gpu.uuid.removeprefix("GPU-"): gpu for gpu in nvml.gpus()}
+    return gpus[uuid.removeprefix("GPU-")]
+
+
+def _case(shapes: Mapping[str, Sequence[int]], name: str, params: Mapping[str, int]) -> Case:
+    """A case with what the generic code reads of one; where its bytes lie `gpu.memory` says."""
+    return Case(name, dict(params), (), Region("out", 0, tuple(shapes["out"])))
+
+
+def _scrub_bytes() -> int:
+    """Enough to leave nothing else in the second-level cache."""
+    return max(256 << 20, 4 * int(torch.cuda.get_device_properties(0).L2_cache_size))
