@@ -19,6 +19,7 @@ from loopback_sshd import Host, loopback_host
 from test_kill import alive, descendants
 from test_workers import running, until
 
+from avogit.bench import ssh
 from avogit.bench.device import device_lock
 from avogit.bench.host import Ready
 from avogit.bench.ssh import Reach, check
@@ -270,6 +271,16 @@ def test_a_host_that_never_answers_is_given_up(polynomial: Path, host: Host, avo
         options = [f"Port={silent.getsockname()[1]}", "ConnectTimeout=1", *host.options()]
         measure_on(polynomial, host.bench(options=options))
         one_line(avogit(polynomial, "seed"), "127.0.0.1")
+
+
+def test_a_login_that_hangs_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "_READY_S", 1)
+    with loopback_host(place, "ForceCommand sleep 60") as host:
+        reach = Reach("127.0.0.1", sys.executable, tuple(host.options()))
+        with pytest.raises(AvogitError, match="no answer within 1 s"):
+            ssh.ask_host(reach, "")
+        for pid in sessions(host):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_far_end_that_hears_nobody_ends() -> None:

@@ -104,7 +104,7 @@ class SshSlot:
 
     def start(self, progress: Say) -> None:
         """Connect before there is an order: the host's oracle starts meanwhile."""
-        with self._turn:
+        with self._turn, contextlib.suppress(Cut):  # told by the first order, which meets it
             self._opened(progress)
 
     def judge(self, order: Order, progress: Say, /) -> Judged:
@@ -254,7 +254,7 @@ class Link:
             if not set(wanted.names) <= set(files):
                 raise ProtocolError("it wants files that were not offered")
             for name in wanted.names:
-                data = files[name].read_bytes()
+                data = _contents(files[name])
                 self._orders.write(delivery.SIZE.pack(len(data)) + data)
             self._orders.flush()
 
@@ -297,6 +297,14 @@ class Link:
         else:
             what, remedy = words, "see `bench:` in avogit.yaml"
         return AvogitError(f"measuring on {host}: {what}; {remedy}")
+
+
+def _contents(path: Path) -> bytes:
+    """A file that was there when it was offered. Without it the host waits in vain."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProtocolError(f"cannot read {path}: {error.strerror}") from error
 
 
 def ask_host(reach: Reach, device: str) -> str:
