@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,16 @@ class Measure:
     confirm_s: float = 12.0  # a champion's confirmation
     confirm: str = "fresh"  # fresh: other processes and inputs; strict: a later time too
     confirm_delay_s: float = 1800.0  # how much later, when strict
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where candidates are measured: on this machine, or on a host that ssh reaches."""
+
+    ssh: str = ""  # the host, as ssh takes it; empty: this machine
+    python: str = "python3"  # a Python with torch there
+    ssh_options: tuple[str, ...] = ()  # as after ssh's -o; `~/.ssh/config` holds too
+    device: str = ""  # a GPU's name in avogit.devices that is not in this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,7 @@ class Config:
     selection: Selection = field(default_factory=Selection)
     acceptance: Acceptance = field(default_factory=Acceptance)
     measure: Measure = field(default_factory=Measure)
+    bench: Bench = field(default_factory=Bench)
     agent: Agent = field(default_factory=Agent)
     command: Command = field(default_factory=Command)
     signing: Signing = field(default_factory=Signing)
@@ -196,6 +208,8 @@ def _check(config: Config, where: str) -> None:
         ("acceptance.match_margin", 0 <= config.acceptance.match_margin < 0.1, "0 to 0.1"),
         ("measure.budget_s", config.measure.budget_s >= 1, "at least 1"),
         ("measure.confirm", config.measure.confirm in ("fresh", "strict"), "fresh or strict"),
+        ("bench.ssh", re.fullmatch(r"(?!-)\S*", config.bench.ssh) is not None, "a host's name"),
+        ("bench.python", config.bench.python != "", "a Python of that host"),
         ("signing.allowed_signers", signers, "a file, where signatures are required"),
         (
             "supervisor.steps_per_direction",

@@ -57,7 +57,7 @@ def confirm(session: Session, candidate: Candidate) -> Confirmation:
 
 
 def _demand_later(session: Session, candidate: Candidate, rule: str) -> None:
-    elsewhere = session.evaluator.device() != candidate.trailers.get("Avo-Device")
+    elsewhere = not session.evaluator.is_on(candidate.trailers.get("Avo-Device", ""))
     if rule != "strict" or elsewhere:
         return
     wait_s = candidate.time_s + session.config.measure.confirm_delay_s - time.time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import platform
 import re
 from pathlib import Path
@@ -30,3 +31,9 @@ def processor_features() -> str:
     wanted = ("model", "flags", "Features", "CPU part", "cpu family", "stepping")
     lines = [line for line in first.splitlines() if line.startswith(wanted)]
     return "\n".join([platform.machine(), *lines])
+
+
+@functools.cache
+def processor_hash() -> str:
+    """What artefacts that are compiled here may depend on."""
+    return hashlib.sha256(processor_features().encode()).hexdigest()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avogit import store
-from avogit.config import CONFIG_FILE, Config, load_config, parse_config
+from avogit.config import CONFIG_FILE, Bench, Config, load_config, parse_config
 from avogit.errors import AvogitError
 from avogit.records import (
     INCUMBENT,
@@ -141,10 +141,12 @@ def open_session(
     progress: Progress = silent,
     at: str | None = None,
     slot: evaluation.Slot | None = None,
+    device: str = "",
 ) -> Iterator[Session]:
     """A session on the task at HEAD, or as it was at the commit `at`.
 
-    Measures on `slot` where one is lent, else on the device's own.
+    Measures on `slot` where one is lent, else where the config's `bench` says. `device`: a GPU
+    that a GPU task is for, other than the config's or this machine's.
     """
     from avogit.evaluation import Evaluator, device_class
 
@@ -154,16 +156,26 @@ def open_session(
         raise AvogitError("this branch has no commit yet: run `avogit init` to make the first one")
     config = _config(repo, base)
     task = load_task(repo, config, base)
-    population = store.population_name(task.name, device_class(task), task.version)
+    device = device or config.bench.device
+    population = store.population_name(task.name, device_class(task, device), task.version)
     evaluator = Evaluator(
         task,
         state_dir=repo.state_dir,
         confidence=config.acceptance.confidence,
         progress=progress,
         slot=slot,
+        reach=reach(config.bench),
+        device=device,
     )
     with evaluator:
         yield Session(repo, config, task, population, base, evaluator, progress)
+
+
+def reach(bench: Bench) -> evaluation.Reach | None:
+    """How the bench's host is reached; None where this machine measures."""
+    from avogit.evaluation import Reach
+
+    return Reach(bench.ssh, bench.python, bench.ssh_options) if bench.ssh else None
 
 
 def load_task(repo: store.Repository, config: Config, commit: str) -> Task:
@@ -235,7 +247,8 @@ def _population_at_head(repo: store.Repository) -> str:
         task = load_task(repo, config, commit)
     except AvogitError:
         return ""
-    return store.population_name(task.name, device_class(task), task.version)
+    named = device_class(task, config.bench.device)
+    return store.population_name(task.name, named, task.version)
 
 
 def find_candidate(repo: store.Repository, lineage: Lineage, rev: str) -> Candidate:

@@ -370,13 +370,13 @@ def cost(bench: Bench) -> None:
             runs: dict[str, Callable[[], Evaluation]] = {
                 "screening": lambda: evaluator.evaluate(
                     own, {INCUMBENT: own}, sample="quick", budget_s=5
-                ),  # noqa: B023
+                ),
                 "burst, deciding": lambda: evaluator.evaluate(
                     own, {INCUMBENT: own}, budget_s=BUDGET_S
-                ),  # noqa: B023
+                ),
                 "burst, whole budget": lambda: evaluator.evaluate(
                     own, {INCUMBENT: own}, sample="fresh", budget_s=BUDGET_S
-                ),  # noqa: B023
+                ),
             }
             if task_of is task:
                 for what, kernel in bad.items():

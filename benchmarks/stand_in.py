@@ -21,7 +21,7 @@ from lent_slot import report  # noqa: E402
 from scripted_openai import Reply, calls, say  # noqa: E402
 
 from avogit.bench.device import device_lock  # noqa: E402
-from avogit.bench.protocol import Order  # noqa: E402
+from avogit.bench.protocol import Hello, Order  # noqa: E402
 from avogit.evaluation import Judged  # noqa: E402
 from avogit.records import CANDIDATE  # noqa: E402
 
@@ -48,7 +48,8 @@ class StandInSlot:
             self.waits_s.append(time.monotonic() - asked)
             time.sleep(self._seconds)
             self.ends_s.append(time.monotonic())
-        return Judged(report(order, {CANDIDATE: [1.02]}, self._seconds), "stand-in", self._seconds)
+        told = report(order, {CANDIDATE: [1.02]}, self._seconds)
+        return Judged(told, Hello("stand-in", "none", (), False), self._seconds)
 
     def busy_s(self) -> float:
         return self._seconds * len(self.ends_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from avogit.bench.protocol import Order, Report
+from avogit.bench.protocol import Hello, Order, Report
 from avogit.evaluation import Judged
 from avogit.records import BASELINE, Verdict
 
@@ -21,7 +21,8 @@ class LentSlot:
         self._held = held
 
     def judge(self, order: Order, _progress: Say, /) -> Judged:
-        return Judged(report(order, self._held(order)), "by hand", 1.0)
+        hello = Hello("by hand", "none", (), False)
+        return Judged(report(order, self._held(order)), hello, 1.0)
 
     def busy_s(self) -> float:
         return 0.0

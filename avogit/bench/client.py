@@ -73,7 +73,7 @@ class Oracle:
         )
         self.pid = self._process.pid
         try:
-            self.baseline: str = self._ask(spec, Hello, lambda _: None).baseline
+            self.hello: Hello = self._ask(spec, Hello, lambda _: None)
         except OracleDied:
             self.close()
             raise

@@ -29,6 +29,7 @@ from avogit.bench.problem import Problem, load_problem
 from avogit.bench.protocol import Case, Defences, Order, Spawn, TaskSpec, WorkloadSpec
 from avogit.bench.rig import Answer, Seeds
 from avogit.processes import die_with_parent, program
+from avogit.processor import processor_name
 from avogit.records import BASELINE, Verdict
 from avogit.sandbox import SYSTEM_LIBRARIES
 
@@ -170,6 +171,10 @@ class CpuRig:
 
     def prove(self, arm: object, case: Case, call_ns: int, timeout_s: float) -> None:
         """The clock is the oracle's own: there is no other to hold it against."""
+
+    def device_name(self) -> str:
+        """The processor."""
+        return processor_name()
 
     def facts(self) -> dict[str, object]:
         """Nothing: what disturbs a processor is seen call by call."""

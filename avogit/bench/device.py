@@ -1,24 +1,35 @@
-"""Who may use the device now: the lock that all avogit processes of a user share."""
+"""Who may use a device now: locks that all avogit processes of a user share, one a device.
+
+Owns the locks and the order in which those who wait have them. A device goes by a key: `cpu`,
+or a GPU's UUID. Leaves finding devices to those who ask.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from avogit.errors import AvogitError
 
+CPU = "cpu"
+_WAITING = "waiting: another measurement has the device"
+_LOOK_S = 0.05  # between looks at several devices: no call waits for the first of many locks
+
 
 @contextlib.contextmanager
-def device_lock(progress: Callable[[str], None]) -> Iterator[None]:
-    """Hold the device: one measurement at a time, whichever repository it is for.
+def device_lock(progress: Callable[[str], None], key: str = CPU) -> Iterator[None]:
+    """Hold a device: one measurement at a time, whichever repository it is for.
 
     A flock alone lets who has just let go take it again before those who wait wake up. So all
     wait at a gate, and the first of them waits for the device with the gate still held.
     """
-    with _lock_file("gate") as gate, _lock_file("lock") as device:
+    with _lock_file(key, "gate") as gate, _lock_file(key, "lock") as device:
         _flock(gate, progress)
         _flock(device, progress)
         fcntl.flock(gate, fcntl.LOCK_UN)
@@ -26,8 +37,38 @@ def device_lock(progress: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _lock_file(kind: str) -> Iterator[int]:
-    path = _cache_folder() / f"device-cpu.{kind}"
+def any_device_lock(progress: Callable[[str], None], keys: Sequence[str]) -> Iterator[str]:
+    """Hold the first of these devices that is free, else the first that frees; gives its key.
+
+    Who waits keeps every gate that it could pass: it is the next on each of those devices.
+    """
+    with contextlib.ExitStack() as held:
+        locks = {key: held.enter_context(_lock_file(key, "lock")) for key in keys}
+        with contextlib.ExitStack() as waiting:
+            gates = {key: waiting.enter_context(_lock_file(key, "gate")) for key in keys}
+            key = _first_free(gates, locks, progress)
+        yield key
+
+
+def _first_free(
+    gates: dict[str, int], locks: dict[str, int], progress: Callable[[str], None]
+) -> str:
+    passed: set[str] = set()
+    for look in itertools.count():
+        for key, lock in locks.items():
+            if key in passed or _take(gates[key]):
+                passed.add(key)
+                if _take(lock):
+                    return key
+        if look == 0:
+            progress(_WAITING)
+        time.sleep(_LOOK_S)
+    raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def _lock_file(key: str, kind: str) -> Iterator[int]:
+    path = cache_folder() / f"device-{re.sub(r'[^A-Za-z0-9.-]', '_', key)}.{kind}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -40,13 +81,21 @@ def _lock_file(kind: str) -> Iterator[int]:
 
 
 def _flock(fd: int, progress: Callable[[str], None]) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        progress("waiting: another measurement has the device")
+    if not _take(fd):
+        progress(_WAITING)
         fcntl.flock(fd, fcntl.LOCK_EX)
 
 
-def _cache_folder() -> Path:
+def _take(fd: int) -> bool:
+    """Take the lock, if nobody has it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def cache_folder() -> Path:
+    """Where this user's avogit processes meet."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "avogit"

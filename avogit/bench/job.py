@@ -19,16 +19,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avogit.bench.client import OracleDied
-from avogit.bench.protocol import Order, ProtocolError, Report, TaskSpec, decode, encode
-from avogit.bench.slot import DeviceSlot, Slot
+from avogit.bench.packing import (
+    ARTEFACTS,
+    MODULES,
+    TASK,
+    files_below,
+    hash_of_all,
+    hashes,
+    modules,
+    packed,
+    unpacked,
+)
+from avogit.bench.protocol import Hello, Order, ProtocolError, Report, TaskSpec, decode, encode
+from avogit.bench.slot import DeviceSlot, Judged, Slot
 from avogit.bench.version import evaluator_version
 from avogit.errors import AvogitError
-from avogit.processes import PACKAGE
-from avogit.processor import processor_features, processor_name
-from avogit.sandbox import probe
+from avogit.processor import processor_hash, processor_name
 
 FORMAT = 1
-_JOB, _TASK, _ARTEFACTS = "job.json", "task", "artefacts"
+_JOB = "job.json"
 _LARGEST_RESULT = 256 << 20
 Say = Callable[[str], None]
 
@@ -73,30 +82,20 @@ class Result:
     format: int
     task: str
     evaluator: str
-    device: str
-    baseline: str
-    sandbox: tuple[str, ...]
-    certified: bool
+    device: str  # what the job was for; empty: a CPU
+    oracle: Hello
     verdicts: tuple[Verdict, ...]
 
 
 def fingerprint(spec: TaskSpec, order: Order) -> str:
     """`sha256:...` of all that decides a verdict, the files by their contents."""
+    trusted = files_below(Path(spec.folder))
     document = {
-        "spec": {**dataclasses.asdict(spec), "folder": _folder_hash(Path(spec.folder))},
-        "order": {
-            **dataclasses.asdict(order),
-            "arms": [[arm.name, _file_hash(Path(arm.artefact))] for arm in order.arms],
-            "noop": _file_hash(Path(order.noop)),
-        },
+        "spec": {**dataclasses.asdict(spec), "folder": hash_of_all(hashes(trusted))},
+        "order": dataclasses.asdict(packed(order)[0]),
     }
     text = json.dumps(document, sort_keys=True)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def processor_hash() -> str:
-    """What artefacts that are compiled here may depend on."""
-    return hashlib.sha256(processor_features().encode()).hexdigest()
 
 
 def export_job(
@@ -107,17 +106,16 @@ def export_job(
         folder.mkdir(parents=True)
     except FileExistsError as error:
         raise AvogitError(f"{folder} exists already: name a new folder for the job") from error
-    shutil.copytree(spec.folder, folder / _TASK)
-    shutil.copytree(PACKAGE, folder / "avogit", ignore=_only_modules)
-    (folder / _ARTEFACTS).mkdir()
+    _copy(files_below(Path(spec.folder)), folder / TASK)
+    _copy(modules(), folder / MODULES)
     job = Job(
         format=FORMAT,
         task=task,
         evaluator=evaluator_version(),
         processor=processor_hash(),
-        spec=replace(spec, folder=_TASK),
+        spec=replace(spec, folder=TASK),
         orders=tuple(
-            JobOrder(tree, rivals, _packed(folder, order), fingerprint(spec, order))
+            JobOrder(tree, rivals, _pack(order, folder), fingerprint(spec, order))
             for tree, (rivals, order) in orders.items()
         ),
     )
@@ -130,24 +128,24 @@ def run_job(folder: Path, progress: Say) -> Result:
     job = _read_job(folder)
     spec = replace(job.spec, folder=str((folder / job.spec.folder).resolve()))
     slot = DeviceSlot(job.task, lambda: spec)
-    baseline, verdicts = "", []
+    judged: list[Judged] = []
     try:
         for number, one in enumerate(job.orders, 1):
             progress(f"{one.tree[:10]}, {number} of {len(job.orders)}")
-            baseline, verdict = _carry_out(folder, one, spec, slot, progress)
-            verdicts.append(verdict)
+            judged.append(_carry_out(folder, one, spec, slot, progress))
     finally:
         slot.close()
-    held = probe()
+    verdicts = tuple(
+        Verdict(one.tree, one.rivals, one.fingerprint, found.report, found.seconds)
+        for one, found in zip(job.orders, judged, strict=True)
+    )
     return Result(
         format=FORMAT,
         task=job.task,
         evaluator=evaluator_version(),
-        device=processor_name(),
-        baseline=baseline,
-        sandbox=held.layers,
-        certified=held.certified,
-        verdicts=tuple(verdicts),
+        device=spec.device,
+        oracle=judged[-1].oracle,
+        verdicts=verdicts,
     )
 
 
@@ -172,18 +170,14 @@ def read_result(path: Path) -> Result:
     return result
 
 
-def _carry_out(
-    folder: Path, one: JobOrder, spec: TaskSpec, slot: Slot, progress: Say
-) -> tuple[str, Verdict]:
-    order = _unpacked(folder, one.order)
-    found = fingerprint(spec, order)
-    if found != one.fingerprint:
+def _carry_out(folder: Path, one: JobOrder, spec: TaskSpec, slot: Slot, progress: Say) -> Judged:
+    order = unpacked(folder, one.order)
+    if fingerprint(spec, order) != one.fingerprint:
         raise AvogitError(f"{folder}: its files are not those that were exported for {one.tree}")
     try:
-        judged = slot.judge(order, progress)
+        return slot.judge(order, progress)
     except OracleDied as death:
         raise AvogitError(f"measuring {one.tree}: the oracle ended ({death})") from death
-    return judged.baseline, Verdict(one.tree, one.rivals, found, judged.report, judged.seconds)
 
 
 def _read_job(folder: Path) -> Job:
@@ -194,11 +188,13 @@ def _read_job(folder: Path) -> Job:
     except (ProtocolError, RecursionError) as error:
         raise AvogitError(f"{folder / _JOB} is no job: {error}") from error
     assert isinstance(job, Job)
+    if not job.orders:
+        raise AvogitError(f"{folder} names no candidate: export it again")
     if job.format != FORMAT:
         raise AvogitError(f"{folder} has format {job.format}, this avogit reads {FORMAT}")
     if job.evaluator != evaluator_version():
         raise AvogitError(f"{folder} is for another version of avogit: run the one inside it")
-    if job.processor != processor_hash():
+    if not job.spec.device and job.processor != processor_hash():
         raise AvogitError(
             f"{folder} was compiled for another kind of processor than this {processor_name()}:"
             " export the job on a machine of this kind"
@@ -206,45 +202,13 @@ def _read_job(folder: Path) -> Job:
     return job
 
 
-def _packed(folder: Path, order: Order) -> Order:
-    """The order with its artefacts in the folder, under their hashes."""
+def _pack(order: Order, folder: Path) -> Order:
+    there, artefacts = packed(order)
+    _copy(artefacts, folder / ARTEFACTS)
+    return there
 
-    def pack(path: str) -> str:
-        name = f"{_ARTEFACTS}/{_file_hash(Path(path))}"
+
+def _copy(files: Mapping[str, Path], folder: Path) -> None:
+    for name, path in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / name)
-        return name
-
-    arms = tuple(replace(arm, artefact=pack(arm.artefact)) for arm in order.arms)
-    return replace(order, arms=arms, noop=pack(order.noop))
-
-
-def _unpacked(folder: Path, order: Order) -> Order:
-    def place(name: str) -> str:
-        return str((folder / name).resolve())
-
-    arms = tuple(replace(arm, artefact=place(arm.artefact)) for arm in order.arms)
-    return replace(order, arms=arms, noop=place(order.noop))
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise AvogitError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _folder_hash(folder: Path) -> str:
-    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
-    lines = [f"{p.relative_to(folder).as_posix()}\0{_file_hash(p)}\n" for p in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _only_modules(folder: str, names: list[str]) -> list[str]:
-    """avogit's modules alone travel: no caches, and no templates, hooks or tasks."""
-    paths = {name: Path(folder) / name for name in names}
-    return [
-        name
-        for name, path in paths.items()
-        if name in ("__pycache__", "templates", "hooks", "kernels")
-        or (path.is_file() and path.suffix != ".py")
-    ]

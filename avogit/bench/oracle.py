@@ -23,6 +23,7 @@ from avogit.bench.rig import Rig, Seeds
 from avogit.bench.timing import Timing
 from avogit.processes import claim_streams, die_with_parent, exit_if_orphaned
 from avogit.records import BASELINE, CANDIDATE, Verdict
+from avogit.sandbox import probe
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     gc.freeze()  # torch's many objects need no looking at between blocks
-    send(answers, Hello(rig.problem.baseline_version()))
+    held = probe()
+    version = rig.problem.baseline_version()
+    send(answers, Hello(version, rig.device_name(), held.layers, held.certified))
     while True:
         try:
             order = receive(orders, Order)

@@ -81,9 +81,12 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The oracle's answer to a `TaskSpec`."""
+    """The oracle's answer to a `TaskSpec`: what it measures with, as it is where it runs."""
 
     baseline: str
+    device: str  # its name, for people
+    sandbox: tuple[str, ...]  # layers that hold there, as probed
+    certified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The user or their machine must act: the text says how."""
+
     text: str
 
 

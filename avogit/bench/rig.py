@@ -104,6 +104,9 @@ class Rig(Protocol):
     def prove(self, arm: Any, case: Case, call_ns: int, timeout_s: float) -> None:
         """Where the clock is not the oracle's own: hold it against that one."""
 
+    def device_name(self) -> str:
+        """What measures, as its maker or its driver calls it."""
+
     def facts(self) -> dict[str, object]:
         """What the device said of itself since this was asked last."""
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from avogit.bench.client import Oracle, OracleDied
 from avogit.bench.device import device_lock
-from avogit.bench.protocol import Order, Report, TaskSpec
+from avogit.bench.protocol import Hello, Order, Report, TaskSpec
 from avogit.errors import AvogitError
 
 Say = Callable[[str], None]
@@ -23,15 +23,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An oracle's report, the baseline it names, and how long the order took; no waiting."""
+    """An oracle's report, what it is, and how long the order took; no waiting."""
 
     report: Report
-    baseline: str
+    oracle: Hello
     seconds: float
 
 
 class Slot(Protocol):
-    """Where orders are carried out: here, or in the process that has the oracle."""
+    """Where orders are carried out: here, on a host, or in the process that has the oracle."""
 
     def judge(self, order: Order, progress: Say, /) -> Judged:
         """Wait for the device, then have the order carried out."""
@@ -108,4 +108,4 @@ class DeviceSlot:
         finally:
             held_s = time.monotonic() - begun
             self._busy_s, self._busy_since = self._busy_s + held_s, None
-        return Judged(report, oracle.baseline, starting_s + held_s)
+        return Judged(report, oracle.hello, starting_s + held_s)

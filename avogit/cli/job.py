@@ -25,16 +25,22 @@ def job() -> None:
     type=click.Path(path_type=Path),
     help="The new folder to write.",
 )
+@click.option("--device", default="", help="The GPU to build for, which need not be here: h200.")
 @json_option
 @click.pass_obj
 def export(
-    path: Path, revs: tuple[str, ...], against: str | None, folder: Path, as_json: bool
+    path: Path,
+    revs: tuple[str, ...],
+    against: str | None,
+    folder: Path,
+    device: str,
+    as_json: bool,
 ) -> None:
     """Write candidates into a folder that a machine with torch alone can measure."""
     from avogit.commands import job as command
 
     with progress_line() as progress:
-        result = command.export(path, revs, against, folder, progress)
+        result = command.export(path, revs, against, folder, device, progress)
     emit(result, as_json, "job.export_text")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from avogit import sandbox, store
 from avogit.build.cxx import find_compiler
 from avogit.errors import AvogitError
-from avogit.session import Progress, choose_population, found_config, open_session
+from avogit.session import Progress, choose_population, found_config, open_session, reach
 from avogit.step import prune as prune_population
 from avogit.trust import allowed_signers
 
@@ -90,12 +90,12 @@ def gc(path: Path) -> Packed:
 
 def doctor(path: Path, fix: bool) -> tuple[Finding, ...]:
     """What this machine and this repository offer, and what stands in the way."""
-    findings = [_compiler(), _torch(), _sandbox(), _git()]
+    findings = [_compiler(), _sandbox(), _git()]
     try:
         repo = store.open_repository(path)
     except AvogitError as error:
-        return (*findings, Finding("note", str(error)))
-    return (*findings, *_locks(repo, fix), *_hooks(repo))
+        return (*findings, _torch(), Finding("note", str(error)))
+    return (*findings, _bench(repo), *_locks(repo, fix), *_hooks(repo))
 
 
 def _compiler() -> Finding:
@@ -110,6 +110,21 @@ def _torch() -> Finding:
     if importlib.util.find_spec("torch") is None:
         return Finding("problem", "torch is not installed", "pip install 'avogit[oracle]'")
     return Finding("ok", "torch is installed (the oracle and the baseline use it)")
+
+
+def _bench(repo: store.Repository) -> Finding:
+    """Whether what measures can: here, or on the host that the config names."""
+    from avogit.evaluation import ask_host
+
+    try:
+        config = found_config(repo)
+        host = reach(config.bench) if config else None
+        if config is None or host is None:
+            return _torch()
+        processor = ask_host(host, config.bench.device)
+    except AvogitError as error:
+        return Finding("problem", "the bench that avogit.yaml names does not work", str(error))
+    return Finding("ok", f"bench: {host.host}, with torch, on {processor}")
 
 
 def _sandbox() -> Finding:

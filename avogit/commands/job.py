@@ -7,7 +7,7 @@ when a result comes back: only what is the same, file for file, is recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from avogit.bench.job import Result, Verdict, export_job, fingerprint, read_result
@@ -15,6 +15,7 @@ from avogit.bench.protocol import Order
 from avogit.bench.slot import Judged
 from avogit.bench.version import evaluator_version
 from avogit.commands.measure import keep
+from avogit.devices import device_called
 from avogit.errors import AvogitError
 from avogit.evaluation.evaluator import Prepared, conclude
 from avogit.processor import processor_name
@@ -30,6 +31,7 @@ class Exported:
 
     folder: Path
     candidates: tuple[str, ...]
+    device: str  # the GPU that it is for; empty: a CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,18 @@ class Taken:
 
 
 def export(
-    path: Path, revs: Sequence[str], against: str | None, folder: Path, progress: Progress
+    path: Path,
+    revs: Sequence[str],
+    against: str | None,
+    folder: Path,
+    device: str,
+    progress: Progress,
 ) -> Exported:
-    """Write a job that measures these candidates, each beside another where one is named."""
-    with open_session(path, progress) as session:
+    """Write a job that measures these candidates, each beside another where one is named.
+
+    `device`: the GPU that a GPU task is built for; it need not be here.
+    """
+    with open_session(path, progress, device=device) as session:
         lineage = session.lineage()
         candidates = [find_candidate(session.repo, lineage, rev) for rev in revs]
         rival = find_candidate(session.repo, lineage, against) if against else None
@@ -61,14 +71,15 @@ def export(
         orders: dict[str, tuple[Mapping[str, str], Order]] = {
             c.tree: (rivals, _prepare(session, c.tree, rivals).order) for c in candidates
         }
-        export_job(folder, session.task.name, session.evaluator.spec(), orders)
-        return Exported(folder, tuple(c.oid for c in candidates))
+        spec = session.evaluator.spec()
+        export_job(folder, session.task.name, spec, orders)
+        return Exported(folder, tuple(c.oid for c in candidates), spec.device)
 
 
 def record(path: Path, result_path: Path, progress: Progress) -> Taken:
     """Record the verdicts of a result; all of them, or none where one does not match."""
     result = read_result(result_path)
-    with open_session(path, progress) as session:
+    with open_session(path, progress, device=result.device) as session:
         _same_setting(session, result)
         by_tree = session.lineage().by_tree()
         found = [_verdict(session, result, verdict, by_tree) for verdict in result.verdicts]
@@ -92,11 +103,12 @@ def _prepare(session: Session, tree: str, rivals: Mapping[str, str]) -> Prepared
 
 def _same_setting(session: Session, result: Result) -> None:
     """A result of other code, another task or another device is about other numbers."""
-    device = processor_name()
+    measured = result.oracle.device
+    there = device_called(measured).name if result.device else measured
     for what, theirs, ours in (
         ("task", result.task, session.task.name),
         ("evaluator's code", result.evaluator, evaluator_version()),
-        ("device", result.device, device),
+        ("device", there, result.device or processor_name()),
     ):
         if theirs != ours:
             raise AvogitError(
@@ -120,15 +132,8 @@ def _verdict(
             f"nothing recorded: what was measured as {verdict.tree[:10]} is not what that tree"
             " gives here: other files, compiler or settings"
         )
-    setting = replace(
-        prepared.setting,
-        device=result.device,
-        sandbox=result.sandbox,
-        certified=result.certified and prepared.setting.certified,
-    )
-    judged = Judged(verdict.report, result.baseline, verdict.seconds)
     try:
-        evaluation = conclude(replace(prepared, setting=setting), judged)
+        evaluation = conclude(prepared, Judged(verdict.report, result.oracle, verdict.seconds))
     except (ArithmeticError, LookupError, StopIteration, ValueError) as error:
         raise AvogitError(
             f"nothing recorded: the times for {verdict.tree[:10]} make no sense ({error!r})"

@@ -5,6 +5,7 @@ Leaves everything that needs torch, a clock or an answer to `bench`.
 
 from avogit.bench.client import OracleDied
 from avogit.bench.slot import DeviceSlot, Judged, Slot
+from avogit.bench.ssh import Reach, SshSlot, ask_host
 from avogit.bench.version import evaluator_version
 from avogit.evaluation.device import device_class
 from avogit.evaluation.evaluator import Evaluator, Source
@@ -15,8 +16,11 @@ __all__ = [
     "Evaluator",
     "Judged",
     "OracleDied",
+    "Reach",
     "Slot",
     "Source",
+    "SshSlot",
+    "ask_host",
     "cross_gains",
     "device_class",
     "evaluator_version",

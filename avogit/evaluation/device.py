@@ -1,4 +1,4 @@
-"""Which device measures: the short class that names populations.
+"""Which device measures: what a GPU task is built for, and the class that names populations.
 
 Leaves the lock on it to `bench.device`.
 """
@@ -9,7 +9,7 @@ import importlib.util
 import re
 
 from avogit.build import GPU_LANGUAGES
-from avogit.devices import Device, device_called
+from avogit.devices import Device, device_called, find_device
 from avogit.errors import AvogitError
 from avogit.processor import processor_name
 from avogit.task import Task
@@ -17,9 +17,9 @@ from avogit.task import Task
 _SLUG_LIMIT = 32
 
 
-def device_class(task: Task) -> str:
+def device_class(task: Task, named: str = "") -> str:
     """A slug for population names: scores are compared within it only."""
-    gpu = gpu_device(task)
+    gpu = gpu_device(task, named)
     if gpu is not None:
         return gpu.name
     name = processor_name() + (f" {task.threads}t" if task.threads > 1 else "")
@@ -27,11 +27,19 @@ def device_class(task: Task) -> str:
     return slug[:_SLUG_LIMIT].strip("-") or "cpu"
 
 
-def gpu_device(task: Task) -> Device | None:
-    """What a GPU task is built for and measured on: this machine's card. None for a CPU task."""
+def gpu_device(task: Task, named: str = "") -> Device | None:
+    """What a GPU task is built for and measured on: this machine's card. None for a CPU task.
+
+    `named`: a GPU that need not be in this machine.
+    """
     if task.build.language not in GPU_LANGUAGES:
+        if named:
+            raise AvogitError(
+                f"{task.name} runs on a CPU, not on {named}: leave out `--device`, and `device:`"
+                " below `bench:` in avogit.yaml"
+            )
         return None
-    return device_called(gpu_name(task))
+    return find_device(named) if named else device_called(gpu_name(task))
 
 
 def gpu_name(task: Task) -> str:

@@ -7,6 +7,7 @@ to `acceptance`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import shutil
@@ -20,9 +21,10 @@ from typing import Any
 
 from avogit.bench.protocol import ArmSpec, Defences, Order, TaskSpec, WorkloadSpec
 from avogit.bench.slot import DeviceSlot, Judged, Slot
+from avogit.bench.ssh import Reach, SshSlot
 from avogit.bench.version import evaluator_version
 from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure
-from avogit.devices import Device
+from avogit.devices import Device, device_called
 from avogit.errors import AvogitError
 from avogit.evaluation.compiling import (
     Compiled,
@@ -31,7 +33,7 @@ from avogit.evaluation.compiling import (
     compile_candidate,
     trusted_files,
 )
-from avogit.evaluation.device import gpu_device, gpu_name
+from avogit.evaluation.device import gpu_device
 from avogit.evaluation.results import Setting, failed, from_report
 from avogit.processor import processor_name
 from avogit.records import CANDIDATE, INCUMBENT, Evaluation, Verdict
@@ -72,7 +74,7 @@ class Prepared:
 
 
 class Evaluator:
-    """Evaluates candidates of one task, on a slot of its own or on one that is lent to it."""
+    """Evaluates candidates of one task: on a slot that is lent to it, a host's, or its own."""
 
     def __init__(
         self,
@@ -82,6 +84,8 @@ class Evaluator:
         confidence: float,
         progress: Callable[[str], None] | None = None,
         slot: Slot | None = None,
+        reach: Reach | None = None,
+        device: str = "",
     ) -> None:
         if task.build.language not in BUILDERS:
             known = ", ".join(BUILDERS)
@@ -92,10 +96,10 @@ class Evaluator:
         self._task = task
         self._state_dir = state_dir
         self._confidence = confidence
-        self._gpu = gpu_device(task)
+        self._gpu = gpu_device(task, device)
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
-        self.slot: Slot = slot or DeviceSlot(task.path, self.spec)
+        self.slot: Slot = slot or self._own_slot(reach)
 
     def __enter__(self) -> Evaluator:
         return self
@@ -110,7 +114,15 @@ class Evaluator:
 
     def device(self) -> str:
         """The device's name, for people."""
-        return gpu_name(self._task) if self._gpu else processor_name()
+        return self._gpu.name if self._gpu else processor_name()
+
+    def is_on(self, device: str) -> bool:
+        """Whether what an oracle calls so is the device that this measures on."""
+        if self._gpu is None:
+            return device == processor_name()
+        with contextlib.suppress(AvogitError):  # one that avogit does not know is another
+            return device_called(device) == self._gpu
+        return False
 
     def close(self) -> None:
         """End the oracle and all that it started."""
@@ -193,6 +205,11 @@ class Evaluator:
         """What an oracle is told of this task."""
         return task_spec(self._task, self._state_dir, self._gpu)
 
+    def _own_slot(self, reach: Reach | None) -> Slot:
+        if reach is not None:
+            return SshSlot(self._task.path, self.spec, reach)
+        return DeviceSlot(self._task.path, self.spec)
+
     def _arms(self, rivals: Mapping[str, Source]) -> _Arms | str:
         """Rivals' artefacts; equal sources share one. Text where one does not build any more."""
         arms = _Arms()
@@ -242,12 +259,19 @@ class Evaluator:
 
 
 def conclude(prepared: Prepared, judged: Judged) -> Evaluation:
-    """An oracle's report on what was prepared, as an evaluation."""
-    report = judged.report
+    """An oracle's report on what was prepared, as an evaluation: it says where it measured."""
+    report, oracle = judged.report, judged.oracle
     stages = {**prepared.setting.stages_s, **report.stages_s}
     beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all
     stages["start"] = round(stages["start"] + beside, 4)
-    setting = replace(prepared.setting, baseline=judged.baseline, stages_s=stages)
+    setting = replace(
+        prepared.setting,
+        baseline=oracle.baseline,
+        device=oracle.device,
+        sandbox=oracle.sandbox,
+        certified=oracle.certified and prepared.setting.certified,
+        stages_s=stages,
+    )
     return from_report(report, prepared.names, setting)
 
 

@@ -8,8 +8,9 @@ from avogit.commands.job import Exported, Taken
 def export_text(result: Exported) -> str:
     """Where the job is, and what to run there."""
     many = f"{len(result.candidates)} candidate{'s' if len(result.candidates) != 1 else ''}"
+    needs = "torch is" if not result.device else "torch, cuda-bindings and nvidia-ml-py are"
     return (
-        f"{many} in {result.folder}; where torch is installed, in that folder:\n"
+        f"{many} in {result.folder}; where {needs} installed, in that folder:\n"
         "    python3 -m avogit.bench run . -o result.json\n"
         "and here, with that file: avogit job record result.json"
     )

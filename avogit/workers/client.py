@@ -9,13 +9,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 
-from avogit.bench.protocol import Order, Progress, ProtocolError, receive, send
+from avogit.bench.protocol import Failed, Order, Progress, ProtocolError, receive, send
 from avogit.config import Limit
 from avogit.errors import AvogitError
 from avogit.evaluation import Judged
 from avogit.processes import program
 from avogit.step import StepResult
-from avogit.workers.frames import Bug, Failed, Go, Grown, Start
+from avogit.workers.frames import Bug, Go, Grown, Start
 
 _END_TIMEOUT_S = 3.0
 Say = Callable[[str], None]

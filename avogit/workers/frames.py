@@ -1,4 +1,4 @@
-"""What a run and its workers say to each other, beside `Order`, `Judged` and `Progress`."""
+"""What a run and its workers say to each other, beside what goes to a device and comes back."""
 
 from __future__ import annotations
 
@@ -30,13 +30,6 @@ class Grown:
     """What the step came to; nothing is retired yet."""
 
     result: StepResult
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The user or their machine must act: the text says how. The run ends with it."""
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

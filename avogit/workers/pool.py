@@ -13,7 +13,7 @@ import time
 
 from avogit.bench.protocol import Order
 from avogit.config import Limit
-from avogit.evaluation import DeviceSlot, Judged, OracleDied
+from avogit.evaluation import DeviceSlot, Judged, OracleDied, SshSlot
 from avogit.founding import found_population
 from avogit.loop import DIED, Course, Limits, RunResult, Watcher
 from avogit.session import Progress, Session
@@ -73,7 +73,7 @@ class _Pool:
     def _warm_up(self) -> None:
         """Start the oracle here: it dies with the thread that starts it, and this one lasts."""
         slot = self._session.evaluator.slot
-        if isinstance(slot, DeviceSlot):
+        if isinstance(slot, DeviceSlot | SshSlot):
             with contextlib.suppress(OracleDied):  # told by the first order, which meets it again
                 slot.start(self._session.progress)
             self._watcher.said(0, "")

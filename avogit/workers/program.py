@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from avogit.bench.protocol import Order, Progress, receive, send
+from avogit.bench.protocol import Failed, Order, Progress, receive, send
 from avogit.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER, AvogitError
 from avogit.evaluation import Judged
 from avogit.processes import claim_streams, die_with_parent, exit_if_orphaned
 from avogit.session import open_session
 from avogit.step import grow
-from avogit.workers.frames import Bug, Failed, Go, Grown, Start
+from avogit.workers.frames import Bug, Go, Grown, Start
 
 
 def main(argv: Sequence[str]) -> int:

@@ -231,6 +231,10 @@ class GpuRig:
         """It ended; not well: a launcher of its may be in any state."""
         self._pool.finish(self._bundles, stay=well, spare=_CREW)
 
+    def device_name(self) -> str:
+        """The card, as the driver calls it."""
+        return self._gpu.name
+
     def facts(self) -> dict[str, object]:
         """What the card said of itself since this was asked last."""
         readings, self._readings = self._readings, []
