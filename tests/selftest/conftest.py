@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
+from avogit import corpus
+from avogit.errors import AvogitError
 from avogit.evaluation import Evaluator, Source
-from avogit.resources import folder_files
-from avogit.task import Task, parse_task
-
-HERE = Path(__file__).resolve().parent
+from avogit.task import Task
 
 
 @pytest.fixture(scope="session")
 def small_attention() -> Task:
-    """Attention small enough that a cheat is judged in a fraction of a second."""
-    return parse_task("kernels/small-attention", folder_files(HERE / "task"))
+    return corpus.cpu_task()
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +27,22 @@ def evaluator(
         yield found
 
 
+@pytest.fixture(scope="session")
+def gpu_evaluator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluator]:
+    state = tmp_path_factory.mktemp("state")
+    try:
+        opened = Evaluator(corpus.gpu_task(), state_dir=state, confidence=0.99)
+    except AvogitError as error:
+        pytest.skip(str(error))
+    with opened as found:
+        yield found
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _built_together(request: pytest.FixtureRequest, evaluator: Evaluator) -> None:
+def _built_together(request: pytest.FixtureRequest) -> None:
     """Compile on all processors at once; a few tests alone compile their own."""
-    if len(request.session.items) > 20:
-        kernels = [*HERE.glob("h*.cpp"), *(HERE / "honest").glob("*.cpp")]
-        sources = [Source("0" * 40, {"kernel.cpp": path.read_bytes()}) for path in kernels]
+    if sum("evaluator" in item.fixturenames for item in request.session.items) > 20:
+        evaluator = request.getfixturevalue("evaluator")
+        sources = [Source("0" * 40, kernel.files) for kernel in corpus.cpu_specimens()]
         with ThreadPoolExecutor() as pool:
             list(pool.map(evaluator._build, sources))
