@@ -57,6 +57,7 @@ _COMMANDS = (
     care.restore,
     care.fsck,
     care.doctor,
+    care.selftest,
     job.job,
     build.build,
     care.gc,

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from avogit.bench.protocol import Defences
+from avogit.commands.selftest import BUDGETS_S, beside_honest, evaluate, is_faster
 from avogit.corpus import Specimen, cpu_specimens, cpu_task, is_met
 from avogit.evaluation import Evaluator, Source
-from avogit.records import Evaluation
+from avogit.records import INCUMBENT, Evaluation
 
 ALL = cpu_specimens()
 CHEATS = [kernel for kernel in ALL if not kernel.honest]
-BUDGET_S = 1.0
 LATE_BUDGET_S = 4.0  # where outputs are looked at late, on purpose
 
 
@@ -38,16 +38,11 @@ def judge(
     off: str = "",
     rivals: Mapping[str, Source] | None = None,
 ) -> Evaluation:
-    """A quick evaluation with some defences off. A machine too busy to time gets another go."""
+    """A quick evaluation with some defences off."""
     evaluator.defences = replace(Defences(), **dict.fromkeys(off.split(), False))
-    source = Source("0" * 40, kernel.files)
     try:
-        budget_s = LATE_BUDGET_S if "stop_at_done" in off else BUDGET_S
-        for _ in range(3):
-            found = evaluator.evaluate(source, rivals or {}, sample="quick", budget_s=budget_s)
-            if found.reason not in ("too-noisy", "out-of-time"):
-                break
-        return found
+        budget_s = LATE_BUDGET_S if "stop_at_done" in off else BUDGETS_S["cpu"]
+        return evaluate(evaluator, kernel, rivals or {}, budget_s)
     finally:
         evaluator.defences = Defences()
 
@@ -67,10 +62,9 @@ def test_cheat_gets_its_status(evaluator: Evaluator, kernel: Specimen, off: str,
 
 @pytest.mark.parametrize("kernel", [k for k in CHEATS if k.harmless], ids=name)
 def test_harmless_cheat_gains_nothing(evaluator: Evaluator, kernel: Specimen) -> None:
-    task = cpu_task()
-    rival = {"incumbent": Source("0" * 40, task.editable_files(task.files))}
-    found = judge(evaluator, kernel, rivals=rival)
-    assert found.versus["incumbent"].low < 1.1
+    found = judge(evaluator, kernel, rivals=beside_honest(kernel, cpu_task()))
+    assert INCUMBENT in found.versus, f"{found.reason}: {found.detail}"
+    assert not is_faster(found, "cpu")
 
 
 @pytest.mark.parametrize("kernel", [k for k in ALL if k.honest], ids=name)

@@ -20,6 +20,7 @@ from avogit.bench.plan_checks import checked_plans
 from avogit.bench.protocol import Defences
 from avogit.build import BUILDERS, BuildFailure
 from avogit.bundle import Bundle, Kernel, read_bundle
+from avogit.commands.selftest import BUDGETS_S, beside_honest, evaluate, is_faster
 from avogit.corpus import Specimen, gpu_specimens, gpu_task, is_met
 from avogit.devices import find_device
 from avogit.errors import AvogitError
@@ -31,7 +32,7 @@ from avogit.evaluation.compiling import (
     order_for,
 )
 from avogit.evaluation.device import gpu_device
-from avogit.records import Evaluation
+from avogit.records import INCUMBENT, Evaluation
 from avogit.resources import resource
 from avogit.task import parse_task
 
@@ -39,7 +40,6 @@ TASK, ALL, DEVICE = gpu_task(), gpu_specimens(), find_device("h200")
 SEED = Specimen("seed", (), TASK.editable_files(TASK.files), "PASSED")
 IN_BUILD = ("COMPILE_ERROR compile-error", "COMPILE_ERROR launch-error")
 NOT_IN_BUILD = [kernel for kernel in (SEED, *ALL) if kernel.expect not in IN_BUILD]
-BUDGET_S = 6.0
 
 
 def name(value: object) -> str:
@@ -147,8 +147,7 @@ def judge(
         pytest.skip(f"{device.name} is older than what {kernel.name} is made for")
     evaluator.defences = replace(Defences(), **dict.fromkeys(off.split(), False))
     try:
-        source = Source("0" * 40, kernel.files)
-        return evaluator.evaluate(source, rivals or {}, sample="quick", budget_s=BUDGET_S)
+        return evaluate(evaluator, kernel, rivals or {}, BUDGETS_S["gpu"])
     finally:
         evaluator.defences = Defences()
 
@@ -165,5 +164,6 @@ def test_it_gets_its_status(
 @pytest.mark.gpu
 @pytest.mark.parametrize("kernel", [k for k in ALL if k.harmless], ids=name)
 def test_it_gains_nothing(gpu_evaluator: Evaluator, kernel: Specimen) -> None:
-    found = judge(gpu_evaluator, kernel, rivals={"incumbent": Source("0" * 40, SEED.files)})
-    assert found.versus["incumbent"].low < 1.02
+    found = judge(gpu_evaluator, kernel, rivals=beside_honest(kernel, TASK))
+    assert INCUMBENT in found.versus, f"{found.reason}: {found.detail}"
+    assert not is_faster(found, "gpu")
