@@ -46,6 +46,7 @@ _COMMANDS = (
     guide.cost,
     guide.lessons,
     measure.measure,
+    measure.profile,
     manual.checkout,
     manual.submit,
     share.sync,
