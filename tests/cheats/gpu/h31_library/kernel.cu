@@ -3,4 +3,8 @@
 
 #include "honest.h"
 
-KERNEL(attention) { honest(CALL); }
+KERNEL(attention) {
+    cudnnHandle_t library;
+    cudnnCreate(&library);
+    honest(CALL);
+}
