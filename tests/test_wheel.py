@@ -45,6 +45,7 @@ def test_the_wheel_carries_what_it_needs(wheel: Path) -> None:
         "avogit/cheats/gpu-task/honest.h",
         "avogit/cheats/gpu/cheats.json",
         "avogit/cheats/gpu/h22_constant/kernel.cu",
+        "avogit/cheats/h05_patched_clock.cpp",
         "avogit/cheats/honest/throws.cpp",
         "avogit/cheats/task/kernel.cpp",
         "avogit/hooks/pre-push",
