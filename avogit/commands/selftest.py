@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def selftest(device: str, only: Sequence[str], progress: Progress) -> SelfTest:
         tempfile.TemporaryDirectory() as state,
         Evaluator(task, state_dir=Path(state), confidence=_CONFIDENCE) as evaluator,
     ):
+        progress("building")
+        build_together(evaluator, able)
         tried = []
         for number, kernel in enumerate(able, start=1):
             progress(f"{number}/{len(able)} {kernel.name}")
@@ -83,6 +86,13 @@ def selftest(device: str, only: Sequence[str], progress: Progress) -> SelfTest:
         certified=report.certified,
         problems=report.problems,
     )
+
+
+def build_together(evaluator: Evaluator, kernels: Sequence[Specimen]) -> None:
+    """Compile on all processors at once; artefacts are kept, so evaluations find them."""
+    sources = [Source(_NO_TREE, kernel.files) for kernel in kernels]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(evaluator.build, sources))
 
 
 def evaluate(

@@ -1,48 +1,48 @@
-"""One evaluator for all cheats: its oracle and its artefacts stay warm."""
+"""One evaluator for all cheats of a device: its oracle and its artefacts stay warm."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from avogit import corpus
+from avogit.commands.selftest import build_together
 from avogit.errors import AvogitError
-from avogit.evaluation import Evaluator, Source
+from avogit.evaluation import Evaluator
+from avogit.evaluation.device import gpu_device
 from avogit.task import Task
 
-
-@pytest.fixture(scope="session")
-def small_attention() -> Task:
-    return corpus.cpu_task()
+MANY = 20
 
 
 @pytest.fixture(scope="session")
 def evaluator(
-    small_attention: Task, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Evaluator]:
     state = tmp_path_factory.mktemp("state")
-    with Evaluator(small_attention, state_dir=state, confidence=0.99) as found:
-        yield found
+    yield from opened(request, state, corpus.cpu_task(), corpus.cpu_specimens())
 
 
 @pytest.fixture(scope="session")
-def gpu_evaluator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluator]:
-    state = tmp_path_factory.mktemp("state")
+def gpu_evaluator(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Evaluator]:
+    task, state = corpus.gpu_task(), tmp_path_factory.mktemp("gpu-state")
     try:
-        opened = Evaluator(corpus.gpu_task(), state_dir=state, confidence=0.99)
+        gpu_device(task)
     except AvogitError as error:
         pytest.skip(str(error))
-    with opened as found:
+    yield from opened(request, state, task, corpus.gpu_specimens())
+
+
+def opened(
+    request: pytest.FixtureRequest, state: Path, task: Task, kernels: Sequence[corpus.Specimen]
+) -> Iterator[Evaluator]:
+    """The evaluator that a fixture gives. Where many tests stand on it, all kernels are built."""
+    standing = [i for i in request.session.items if request.fixturename in i.fixturenames]
+    with Evaluator(task, state_dir=state, confidence=0.99) as found:
+        if len(standing) > MANY:
+            build_together(found, kernels)
         yield found
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _built_together(request: pytest.FixtureRequest) -> None:
-    """Compile on all processors at once; a few tests alone compile their own."""
-    if sum("evaluator" in item.fixturenames for item in request.session.items) > 20:
-        evaluator = request.getfixturevalue("evaluator")
-        sources = [Source("0" * 40, kernel.files) for kernel in corpus.cpu_specimens()]
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(evaluator._build, sources))
