@@ -7,6 +7,7 @@ them to the operators, and the order of a step to `step`.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from avogit import lessons, store
 from avogit.budget import Meter
 from avogit.directions import Direction
 from avogit.evaluation import Source
-from avogit.operators import Context, Evaluate, FindRepeat, Merged, Recorded
+from avogit.evaluation.profiling import profile as profile_files
+from avogit.operators import Context, Evaluate, FindRepeat, Merged, Profiler, Recorded
 from avogit.operators.knowledge import user_documents
 from avogit.operators.prompts import USER_TEMPLATES
-from avogit.records import Candidate, Decision, Evaluation, Lineage, Plan, Status, Verdict
+from avogit.records import Candidate, Decision, Evaluation, Lineage, Plan, Profile, Status, Verdict
 from avogit.session import Session
 
 LESSONS = "lessons.md"
@@ -64,6 +66,7 @@ def make_context(
         assignment=direction.text if direction else "",
         directed=direction is not None and direction.parent == parent.oid,
         templates=_user_templates(session),
+        profile=_profiler(session) if session.task.buffers else None,
     )
 
 
@@ -130,6 +133,21 @@ def _builder(session: Session) -> Callable[[Mapping[str, bytes]], str]:
         return session.evaluator.build(Source("", session.task.editable_files(files)))
 
     return build
+
+
+def _profiler(session: Session) -> Profiler:
+    """A GPU's counters; what they take is time of the device."""
+
+    def profile(files: Mapping[str, bytes], workload: str, /) -> Profile:
+        own = session.task.editable_files(files)
+        begun = time.monotonic()
+        try:
+            state = session.repo.state_dir
+            return profile_files(session.task, own, workload, state, session.progress)
+        finally:
+            session.device_s += time.monotonic() - begun
+
+    return profile
 
 
 def _record_reader(session: Session, lineage: Lineage) -> Callable[[str], Recorded | None]:

@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--full", dest="sample", action="store_const", const="full", help="as long as a decision"
     )
+    one = verb("profile", "profile", "What limits this folder's kernels on the GPU.")
+    one.add_argument("workload", nargs="?", help="which one; else the first")
     one = verb("submit", "submit", "Hand in this folder: you are done.")
     one.add_argument("-m", dest="subject", required=True, help="what changed, in one line")
     one.add_argument("--why", default="", help="why it is faster, and what you tried")

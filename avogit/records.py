@@ -280,3 +280,31 @@ class Lineage:
 def _best_first(candidate: Candidate) -> tuple[float, int, str]:
     score = candidate.score.value if candidate.score else 0.0
     return (-score, candidate.time_s, candidate.oid)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelProfile:
+    """What a GPU's counters said of one launch. None, where the profiler knew no such counter."""
+
+    kernel: str
+    grid: str
+    block: str
+    duration_us: float | None
+    sm_pct: float | None  # of the peak, as all that follow
+    dram_pct: float | None
+    tensor_pct: float | None
+    occupancy_pct: float | None
+    l2_hit_pct: float | None
+    registers: int | None  # of a thread
+    shared_bytes: int | None  # of a block
+    stalls: tuple[tuple[str, float], ...]  # what a warp waits for, in cycles an instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One call of a workload under the profiler, launch by launch."""
+
+    workload: str
+    device: str
+    tool: str
+    kernels: tuple[KernelProfile, ...]

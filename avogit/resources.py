@@ -1,4 +1,4 @@
-"""Where templates, hooks and task folders lie: in the wheel's package, else in the checkout."""
+"""Where templates, hooks, tasks and cheats lie: in the wheel's package, else in the checkout."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from avogit.errors import AvogitError
 
 _PACKAGE = Path(__file__).resolve().parent
+_PLACES = (_PACKAGE, _PACKAGE.parent, _PACKAGE.parent / "tests")
 
 
 def resource(name: str) -> Path:
-    """The folder `templates`, `hooks` or `kernels`."""
-    for folder in (_PACKAGE / name, _PACKAGE.parent / name):
-        if folder.is_dir():
-            return folder
+    """The folder `templates`, `hooks`, `kernels` or `cheats`."""
+    for place in _PLACES:
+        if (place / name).is_dir():
+            return place / name
     raise AvogitError(f"avogit's own {name}/ folder is missing from {_PACKAGE}: reinstall avogit")
 
 

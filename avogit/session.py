@@ -266,3 +266,10 @@ def find_candidate(repo: store.Repository, lineage: Lineage, rev: str) -> Candid
             f"{rev} ({oid[:10]}) is no candidate of {lineage.population}: `avogit log` lists them"
         )
     return lineage.candidates[oid]
+
+
+def find_revision(session: Session, rev: str) -> str:
+    """The commit that `rev` names, which need be no candidate."""
+    if rev in ("best", "seed"):
+        return find_candidate(session.repo, session.lineage(), rev).oid
+    return store.resolve(session.repo, rev)

@@ -19,7 +19,7 @@ Git = Callable[..., str]
 
 
 # Whoever stands on one of these times kernels, and so does what these files test.
-MEASURING_FIXTURES = {"polynomial", "seeded_once", "crossed_once", "evaluator"}
+MEASURING_FIXTURES = {"polynomial", "seeded_once", "crossed_once", "evaluator", "gpu_evaluator"}
 LONG_FIXTURES = {"crossed_once"}
 MEASURING_FILES = {"test_job", "test_kernels", "test_real_agents", "test_wheel"}
 

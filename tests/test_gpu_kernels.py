@@ -2,6 +2,7 @@
 
 Both seeds are compiled for Blackwell, every launch plan is checked, and their arithmetic runs on
 the CPU: the CUDA C++ one in an emulator of its primitives, the Triton one in Triton's interpreter.
+So does the small attention that the cheats for a GPU stand on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from avogit.build import BuildFailure
+from avogit.corpus import gpu_specimens, gpu_task
 from avogit.devices import find_device
 from avogit.errors import AvogitError
 from avogit.evaluation.compiling import Compiled, compile_candidate
@@ -136,6 +138,18 @@ def errors(folder: Path, built: str, shapes: dict[str, dict[str, int]], **env: s
     return json.loads(done.stdout)
 
 
+def emulation(folder: Path, source: str) -> str:
+    """The shared object of a task's kernel, whose primitives are the emulator's."""
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        pytest.skip("no g++")
+    flags = ["-x", "c++", "-O2", "-std=c++20", "-Wno-unknown-pragmas", "-shared", "-fPIC"]
+    emulator = f"-I{ROOT / 'tests' / 'emulator'}"
+    command = [compiler, *flags, emulator, source, "-o", "kernel.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    return str(folder / "kernel.so")
+
+
 def assert_right(found: dict, fp16: bool) -> None:
     for label, kinds in found.items():
         if "dropped" in label:
@@ -153,13 +167,32 @@ def test_the_cuda_seed_computes_attention(point: dict[str, int], tmp_path: Path)
         config = with_tunable(config, name, value)
     (folder / "config.h").write_bytes(config)
     shutil.copyfile(ROOT / "tests" / "emulator" / "primitives.h", folder / "primitives.h")
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if compiler is None:
-        pytest.skip("no g++")
-    flags = ["-x", "c++", "-O2", "-std=c++20", "-Wno-unknown-pragmas", "-shared", "-fPIC"]
-    subprocess.run([compiler, *flags, "attention.cu", "-o", "kernel.so"], cwd=folder, check=True)
+    built = emulation(folder, "attention.cu")
     shapes = {"causal-65": shape(65, 64, 1, 0), "full-129": shape(129, 128, 0, 0, 2)}
-    assert_right(errors(folder, str(folder / "kernel.so"), shapes), fp16=False)
+    assert_right(errors(folder, built, shapes), fp16=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("seed", True),
+        ("honest_polynomial", True),
+        ("h25_drop_last_key", False),
+        ("h27_fp8_values", False),
+    ],
+)
+def test_the_attention_of_the_cheats(name: str, right: bool, tmp_path: Path) -> None:
+    task, kernels = gpu_task(), {kernel.name: kernel.files for kernel in gpu_specimens()}
+    for file, data in {**task.files, **kernels.get(name, {})}.items():
+        (tmp_path / file).write_bytes(data)
+    emulated = ROOT / "tests" / "emulator" / "small" / "primitives.h"
+    shutil.copyfile(emulated, tmp_path / "primitives.h")
+    shapes = {"causal-65": shape(65, 64, 1, 0), "full-129": shape(129, 64, 0, 0)}
+    found = errors(tmp_path, emulation(tmp_path, "kernel.cu"), shapes)
+    if right:
+        assert_right(found, fp16=False)
+    else:
+        assert max(found[label]["mixed"] for label in shapes) > task.correctness.row_rmse
 
 
 def test_the_triton_seed_computes_attention(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ LAYERS = (
         "task",
         "door",
     ),
-    ("workspace", "sandbox", "budget"),
+    ("workspace", "sandbox", "budget", "corpus"),
     ("selection", "acceptance", "store", "genealogy", "trajectory"),
     ("calibration", "ledger", "lessons", "directions"),
     ("guidance", "operators"),

@@ -42,6 +42,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_what_it_needs(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for needed in (
+        "avogit/cheats/gpu-task/honest.h",
+        "avogit/cheats/gpu/cheats.json",
+        "avogit/cheats/gpu/h22_constant/kernel.cu",
+        "avogit/cheats/h05_patched_clock.cpp",
+        "avogit/cheats/honest/throws.cpp",
+        "avogit/cheats/task/kernel.cpp",
         "avogit/hooks/pre-push",
         "avogit/kernels/attention-cpu/task.yaml",
         "avogit/kernels/attention-cpu/knowledge",

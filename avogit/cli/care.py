@@ -1,4 +1,4 @@
-"""`prune`, `restore`, `fsck`, `doctor`: the lineage and its machine kept in order."""
+"""`prune`, `restore`, `fsck`, `doctor`, `selftest`: lineage and machine kept in order."""
 
 from __future__ import annotations
 
@@ -68,4 +68,25 @@ def doctor(path: Path, fix: bool, as_json: bool) -> None:
     findings = care.doctor(path, fix)
     emit(findings, as_json, "text.doctor_text")
     if any(finding.level == "problem" for finding in findings):
+        sys.exit(1)
+
+
+@click.command()
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    type=click.Choice(["cpu", "gpu"]),
+    help="Where the kernels run.",
+)
+@click.option("--only", metavar="NAME", multiple=True, help="Try this one; may be repeated.")
+@json_option
+def selftest(device: str, only: tuple[str, ...], as_json: bool) -> None:
+    """Try the known cheats on this machine: each must be caught, and honest kernels pass."""
+    from avogit.commands.selftest import selftest as command
+
+    with progress_line() as progress:
+        result = command(device, only, progress)
+    emit(result, as_json, "selftest.selftest_text")
+    if not result.ok:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""`measure`: a revision timed afresh, alone, beside another, or for `git bisect`."""
+"""`measure`, `profile`: a revision timed afresh, or under the GPU's counters."""
 
 from __future__ import annotations
 
@@ -50,3 +50,17 @@ def _bisect(path: Path, good: str, tolerance: float, as_json: bool) -> None:
         result = command.bisect(path, good, tolerance, progress)
     emit(result, as_json, "text.bisect_text")
     sys.exit(int(result.verdict))
+
+
+@click.command()
+@click.argument("rev", default="HEAD")
+@click.option("--workload", default="", metavar="NAME", help="Which; default: the first.")
+@json_option
+@click.pass_obj
+def profile(path: Path, rev: str, workload: str, as_json: bool) -> None:
+    """Show what limits a revision's kernels on the GPU, by Nsight Compute."""
+    from avogit.commands.profile import profile as command
+
+    with progress_line() as progress:
+        result = command(path, rev, workload, progress)
+    emit(result, as_json, "profile.profiled_text")

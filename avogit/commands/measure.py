@@ -10,7 +10,7 @@ from avogit import store
 from avogit.confirm import Confirmation, confirm
 from avogit.errors import AvogitError
 from avogit.records import INCUMBENT, Evaluation, Ratio, Verdict
-from avogit.session import Progress, Session, find_candidate, open_session
+from avogit.session import Progress, Session, find_candidate, find_revision, open_session
 
 
 class Speed(enum.IntEnum):
@@ -43,8 +43,8 @@ class Bisected:
 def measure(path: Path, rev: str, against: str | None, progress: Progress) -> Measured:
     """Measure a revision's kernel afresh, beside the baseline and another revision."""
     with open_session(path, progress) as session:
-        oid = _revision(session, rev)
-        rival = _revision(session, against) if against else ""
+        oid = find_revision(session, rev)
+        rival = find_revision(session, against) if against else ""
         rivals = {INCUMBENT: session.source(rival)} if rival else {}
         budget_s = session.config.measure.budget_s
         evaluation = session.measure(session.source(oid), rivals, "confirmation", budget_s)
@@ -102,12 +102,6 @@ def speed(ratio: Ratio, tolerance: float) -> Speed:
     if ratio.low > 1 - tolerance:
         return Speed.AS_FAST
     return Speed.UNDECIDED
-
-
-def _revision(session: Session, rev: str) -> str:
-    if rev in ("best", "seed"):
-        return find_candidate(session.repo, session.lineage(), rev).oid
-    return store.resolve(session.repo, rev)
 
 
 def keep(session: Session, oid: str, rival: str, evaluation: Evaluation) -> str:

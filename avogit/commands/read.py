@@ -8,7 +8,7 @@ from pathlib import Path
 
 from avogit import resources, store
 from avogit.errors import AvogitError
-from avogit.records import Candidate, Champion, Lineage
+from avogit.records import Candidate, Champion, Lineage, Profile
 from avogit.session import choose_population, find_candidate, found_config, read_population
 from avogit.task import TASK_FILE, parse_task
 from avogit.trust import allowed_signers
@@ -34,6 +34,7 @@ class Shown:
     champion: str
     record: Mapping[str, object]
     signature: store.Signature | None  # None where nobody's are known
+    profile: Profile | None  # the newest of a GPU's counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def show(path: Path, population: str | None, rev: str) -> Shown:
         champion,
         record,
         signatures.get(candidate.oid, store.UNSIGNED) if signatures else None,
+        store.newest_profile(repo, lineage.population, candidate.oid),
     )
 
 

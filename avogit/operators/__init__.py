@@ -18,7 +18,17 @@ from typing import Protocol
 from avogit.budget import Meter
 from avogit.config import Config
 from avogit.errors import UsageError
-from avogit.records import Attempt, Candidate, Evaluation, Lineage, Plan, Proposal, Status, Usage
+from avogit.records import (
+    Attempt,
+    Candidate,
+    Evaluation,
+    Lineage,
+    Plan,
+    Profile,
+    Proposal,
+    Status,
+    Usage,
+)
 from avogit.task import Task
 
 MANUAL = "manual"
@@ -56,6 +66,13 @@ class FindRepeat(Protocol):
 
     def __call__(self, files: Mapping[str, bytes], parent: str, /) -> Candidate | None:
         """The candidate that failed or was rejected with the same patch."""
+
+
+class Profiler(Protocol):
+    """What a GPU's counters say of a version; nothing is kept."""
+
+    def __call__(self, files: Mapping[str, bytes], workload: str, /) -> Profile:
+        """Profile these editable files on a workload; without a name on the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,7 @@ class Context:
     assignment: str = ""  # what the agent is asked for, where that is more than a faster kernel
     directed: bool = False  # the supervisor chose the parent: go on from there
     templates: Mapping[str, str] = field(default_factory=dict)  # the user's, by name
+    profile: Profiler | None = None  # of a GPU task's kernels
 
     def render(self, template: str, **values: object) -> str:
         """A prompt: the user's template of that name, else ours, filled."""

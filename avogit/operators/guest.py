@@ -35,6 +35,7 @@ _OFFERED = (
     "knowledge_read",
     "plan",
     "evaluate",
+    "profile",
     "submit",
     "give_up",
 )

@@ -23,6 +23,7 @@ from avogit.records import (
     Evaluation,
     Ratio,
 )
+from avogit.report.profile import profile_text
 from avogit.report.subjects import bare_subject
 from avogit.step import StepResult
 
@@ -165,7 +166,10 @@ def show_text(result: Shown) -> str:
         lines.append(f"tag    {result.champion}")
     if result.signature:
         lines.append(f"record {result.signature}")
-    return "\n".join([*lines, "", result.message.rstrip()])
+    lines += ["", result.message.rstrip()]
+    if result.profile is not None:
+        lines += ["", f"profile: {profile_text(result.profile)}"]
+    return "\n".join(lines)
 
 
 def best_text(result: Best) -> str:

@@ -26,6 +26,7 @@ from avogit.store.merges import Merge, common_ancestor, merge
 from avogit.store.objects import NewObjects
 from avogit.store.patches import patch_id, patch_ids
 from avogit.store.population import population_name, populations
+from avogit.store.profiles import PROFILE, newest_profile, profile_payload
 from avogit.store.proposals import line_as_mails, line_of, review_branch, squash
 from avogit.store.records_log import attachment, read_blob, read_record, records
 from avogit.store.remotes import choose_remote, missing_refs_hint, remote_names
@@ -62,6 +63,7 @@ from avogit.store.writer import Writer, writer
 
 __all__ = [
     "ATTEMPT",
+    "PROFILE",
     "SIGNED",
     "UNSIGNED",
     "Entry",
@@ -114,6 +116,7 @@ __all__ = [
     "message_problem",
     "messages",
     "missing_refs_hint",
+    "newest_profile",
     "open_repository",
     "pack",
     "pager",
@@ -123,6 +126,7 @@ __all__ = [
     "plan_from_json",
     "population_name",
     "populations",
+    "profile_payload",
     "pruner",
     "push",
     "read_blob",

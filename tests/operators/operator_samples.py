@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avogit.config import Config
-from avogit.operators import Context, Merged, Recorded
+from avogit.operators import Context, Merged, Profiler, Recorded
 from avogit.records import (
     PARENT,
     Attempt,
@@ -177,6 +177,7 @@ def sample_context(
     build: Callable[[Mapping[str, bytes]], str] | None = None,
     templates: Mapping[str, str] | None = None,
     assignment: str = "",
+    profile: Profiler | None = None,
 ) -> Context:
     lineage = history.lineage()
     parent = parent or lineage.incumbent()
@@ -204,6 +205,7 @@ def sample_context(
         partner=partner,
         templates=templates or {},
         assignment=assignment,
+        profile=profile,
     )
 
 

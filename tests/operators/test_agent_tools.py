@@ -15,7 +15,7 @@ from scripted_openai import Script, call
 
 from avogit.errors import AvogitError
 from avogit.operators import NoProposal
-from avogit.records import Attempt, Plan, Proposal, Status, Verdict
+from avogit.records import Attempt, KernelProfile, Plan, Profile, Proposal, Status, Verdict
 from avogit.sandbox import probe
 
 
@@ -211,3 +211,55 @@ def test_the_users_templates_take_the_place_of_ours(tmp_path: Path, serve) -> No
 def test_a_template_of_the_user_that_cannot_be_rendered(tmp_path: Path, serve, text: str) -> None:
     with pytest.raises(AvogitError, match=r"cannot render agent/system.md.j2 with your templates"):
         run(tmp_path, serve, [GIVE_UP], templates={"agent/system.md.j2": text})
+
+
+def test_a_profile_of_the_workspace_is_told_in_words(tmp_path: Path, serve) -> None:
+    asked: list[tuple[bytes, str]] = []
+
+    def profile(files, workload):
+        asked.append((files["kernel.cpp"], workload))
+        if workload == "huge":
+            raise AvogitError("twice times no workload 'huge'")
+        kernel = KernelProfile(
+            kernel="attention",
+            grid="(64, 16, 8)",
+            block="(128, 1, 1)",
+            duration_us=812.55,
+            sm_pct=61.25,
+            dram_pct=4.5,
+            tensor_pct=None,
+            occupancy_pct=24.9,
+            l2_hit_pct=93.0,
+            registers=168,
+            shared_bytes=65536,
+            stalls=(("long scoreboard", 1.75),),
+        )
+        return Profile("small", "h200", "ncu 2026.1", (kernel,))
+
+    script = [call("profile"), PLAN, FASTER, call("profile", workload="huge"), GIVE_UP]
+    _, server, _ = run(tmp_path, serve, script, profile=profile)
+    found, *_, refused = results(server)
+    assert found.splitlines() == [
+        "profile of small on h200, by ncu 2026.1",
+        "attention, grid (64, 16, 8), block (128, 1, 1):",
+        "  duration: 812.5 us",
+        "  multiprocessors: 61.2 % of peak",
+        "  tensor cores: ? % of peak",
+        "  memory: 4.5 % of peak",
+        "  L2 hits: 93.0 %",
+        "  occupancy: 24.9 %",
+        "  registers: 168 a thread",
+        "  shared memory: 65536 bytes a block",
+        "  waits for long scoreboard: 1.75 cycles an instruction",
+    ]
+    assert "no workload 'huge'" in refused
+    assert [(b"PASSES = 4;" in source, workload) for source, workload in asked] == [
+        (False, ""),
+        (True, "huge"),
+    ]
+
+
+def test_a_task_on_the_cpu_has_no_profiles(tmp_path: Path, serve) -> None:
+    _, server, _ = run(tmp_path, serve, [call("profile"), GIVE_UP])
+    (refused,) = results(server)
+    assert "kernels on a GPU" in refused

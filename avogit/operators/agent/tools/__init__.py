@@ -47,6 +47,7 @@ TOOLS: dict[str, Callable[[Session, Arguments], Result]] = {
     "shell": shell.shell,
     "build": measuring.build,
     "evaluate": measuring.evaluate,
+    "profile": measuring.profile,
     "submit": ending.submit,
     "give_up": ending.give_up,
 }

@@ -1,9 +1,10 @@
-"""Tools that ask for a verdict: does it build, is it right, how fast is it."""
+"""Tools that ask the machine: does it build, is it right, how fast is it, what limits it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from avogit.errors import AvogitError
 from avogit.operators.agent.session import Draft, Refused, Session
 from avogit.operators.agent.tools.results import MAX_DETAIL, Arguments, said
 from avogit.operators.text import SHORT, bounded
@@ -24,6 +25,18 @@ def evaluate(session: Session, arguments: Arguments) -> str:
         refuse_repeat(session, files)
     draft = known or session.evaluate(files, said(session, arguments, "subject", 100), full=full)
     return evaluation_text(session, draft, again=known is not None)
+
+
+def profile(session: Session, arguments: Arguments) -> str:
+    """What the GPU's counters say of the workspace as it is."""
+    if session.context.profile is None:
+        raise Refused("profiles are of kernels on a GPU, and this task's run on the CPU")
+    files = session.files()
+    try:
+        found = session.context.profile(files, arguments.get("workload", ""))
+    except AvogitError as error:
+        raise Refused(str(error)) from error
+    return session.context.render("agent/profile.md.j2", profile=found)
 
 
 def evaluation_text(session: Session, draft: Draft, *, again: bool = False) -> str:

@@ -1,0 +1,3 @@
+#include "honest.h"
+
+KERNEL(attention) { honest(CALL); }
