@@ -49,6 +49,7 @@ class Measure:
     confirm_s: float = 12.0  # a champion's confirmation
     confirm: str = "fresh"  # fresh: other processes and inputs; strict: a later time too
     confirm_delay_s: float = 1800.0  # how much later, when strict
+    busy_wait_s: float = 60.0  # for a GPU on which others compute; 0: refuse at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,7 @@ def open_session(
         slot=slot,
         reach=reach(config.bench),
         device=device,
+        busy_wait_s=config.measure.busy_wait_s,
     )
     with evaluator:
         yield Session(repo, config, task, population, base, evaluator, progress)

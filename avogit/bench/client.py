@@ -55,7 +55,8 @@ class OracleDied(Exception):
 class Oracle:
     """A started oracle, told its task."""
 
-    def __init__(self, spec: TaskSpec) -> None:
+    def __init__(self, spec: TaskSpec, gpu: str = "") -> None:
+        """`gpu`: the UUID of the one that it is to see; empty for a task on a CPU."""
         if importlib.util.find_spec("torch") is None:
             raise AvogitError(
                 "measuring needs torch, which is not installed: `pip install 'avogit[oracle]'`"
@@ -67,7 +68,7 @@ class Oracle:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=_environment(os.environ),
+            env=_environment(os.environ, gpu),
             cwd="/",
             start_new_session=True,  # Ctrl-C is for us; we end it
         )
@@ -120,6 +121,7 @@ class Oracle:
         return lines[-1].strip() if lines else ""
 
 
-def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+def _environment(ours: Mapping[str, str], gpu: str) -> dict[str, str]:
     kept = {name: ours[name] for name in _KEPT_VARIABLES if name in ours}
-    return {**kept, **_ALLOCATOR, "PYTHONDONTWRITEBYTECODE": "1"}
+    seen = {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
+    return {**kept, **_ALLOCATOR, **seen, "PYTHONDONTWRITEBYTECODE": "1"}

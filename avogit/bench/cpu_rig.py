@@ -15,7 +15,7 @@ import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,8 +180,11 @@ class CpuRig:
         """Nothing: what disturbs a processor is seen call by call."""
         return {}
 
-    def begin(self, sample: str) -> None:
+    def begin(self, order: Order, progress: Callable[[str], None]) -> None:
         """Nothing to do: every block has processes of its own."""
+
+    def audit(self, artefact: str, progress: Callable[[str], None]) -> None:
+        """There is no checker of memory that a compiled kernel could run under."""
 
     def finish(self, *, well: bool) -> None:
         """Nothing is left: they end with their block."""

@@ -8,6 +8,7 @@ parent. No code of a candidate is ever loaded here.
 from __future__ import annotations
 
 import gc
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +17,18 @@ from dataclasses import replace
 import torch
 
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
+from avogit.bench.checks import Finding
 from avogit.bench.correctness import Deadline, Judge, OutOfTime, blame_for_time, check
 from avogit.bench.problem import ProblemError
 from avogit.bench.protocol import Hello, Order, Progress, Report, TaskSpec, receive, send
 from avogit.bench.rig import Rig, Seeds
-from avogit.bench.timing import Timing
+from avogit.bench.times import Times
+from avogit.bench.timing import LEAST_FOR_INTERVAL, Timing
 from avogit.processes import claim_streams, die_with_parent, exit_if_orphaned
 from avogit.records import BASELINE, CANDIDATE, Verdict
 from avogit.sandbox import probe
+
+_NEVER_FASTER = 0.93
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,20 +70,22 @@ def _rig(spec: TaskSpec) -> Rig:
 
 def judge(rig: Rig, order: Order, progress: Callable[[str], None]) -> Report:
     """Correctness, then timing, of an order's first arm."""
-    seeds, stages = Seeds(), Stages()
-    deadline = Deadline(order.budget_s)
-    judging = Judge(rig, order.defences, seeds, deadline)
+    stages, judging = Stages(), Judge(rig, order.defences, Seeds(), Deadline(order.budget_s))
     timing = Timing(judging, order, progress)
     sustained: Timing | None = None
     verdict, reason, detail = Verdict.PASSED, "", ""
-    rig.begin(order.sample)
     try:
+        rig.begin(order, progress)
         single = _correctness(judging, order, stages, progress)
         stages.next("timing")
         timing.run(single)
         if order.sustained_s:
             stages.next("sustained")
             sustained = _sustained(judging, order, progress, single)
+            never_faster(timing.blocks, sustained.blocks)
+        if order.audit:
+            stages.next("audit")
+            rig.audit(order.arms[0].artefact, progress)
     except KernelFailed as failure:
         verdict, reason, detail = _blame(failure)
     except EnvironmentBroken as broken:
@@ -96,12 +103,33 @@ def judge(rig: Rig, order: Order, progress: Callable[[str], None]) -> Report:
         repeated_rounds=timing.repeated,
         worst_row_rmse=judging.checked.worst,
         overhead_us=rig.overhead_us(order) if passed else 0.0,
-        seeds=seeds.revealed(),
+        seeds=judging.seeds.revealed(),
         stages_s=stages.finish(),
         voids=tuple(timing.voids + (sustained.voids if sustained else [])),
         machine=rig.facts(),
         sustained=tuple(sustained.blocks) if passed and sustained else (),
     )
+
+
+def never_faster(burst: Sequence[Times], sustained: Sequence[Times]) -> None:
+    """Fail a candidate whose calls are faster without a pause than with clocks at their highest.
+
+    A window's launches repeat a few inputs: who keeps answers gains there, and nowhere else.
+    """
+    if not sustained:
+        return
+    for workload in burst[0]:
+        fast, slow = (_median_ns(blocks, workload) for blocks in (sustained, burst))
+        if fast < _NEVER_FASTER * slow:
+            detail = (
+                f"{workload}: {fast / 1e3:.4g} us without a pause, {slow / 1e3:.4g} us with one"
+            )
+            finding = Finding(Verdict.REWARD_HACK, "faster-when-repeated", detail)
+            raise KernelFailed(CANDIDATE, finding)
+
+
+def _median_ns(blocks: Sequence[Times], workload: str) -> float:
+    return statistics.median(ns for block in blocks for ns in block[workload][CANDIDATE])
 
 
 class Stages:
@@ -141,11 +169,16 @@ def _sustained(
     progress: Callable[[str], None],
     single: Mapping[str, Mapping[str, int]],
 ) -> Timing:
-    """The same arms once more, with the card at its power limit."""
+    """The same arms once more, with the card at its power limit. What fails there is shown only."""
     judging.rig.regime = "sustained"
     judging.deadline = Deadline(order.sustained_s)
     timing = Timing(judging, replace(order, sample="fresh"), progress)
-    timing.run(single)
+    try:
+        timing.run(single)
+    except EnvironmentBroken as broken:
+        timing.voids.append(f"sustained: {broken.reason}: {broken.detail}")
+    if len(timing.blocks) < LEAST_FOR_INTERVAL:
+        timing.blocks.clear()
     return timing
 
 

@@ -110,6 +110,7 @@ class Order:
     beside: tuple[str, ...] = ()  # baselines of problem.py's that are shown and decide nothing
     sustained_s: float = 0.0  # how long to measure at the card's power limit, after the rest
     audit: bool = False  # whether the device's own checker looks at the candidate
+    busy_wait_s: float = 0.0  # how long to wait where others use the device
 
 
 @dataclass(frozen=True, slots=True)

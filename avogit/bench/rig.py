@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -110,8 +110,11 @@ class Rig(Protocol):
     def facts(self) -> dict[str, object]:
         """What the device said of itself since this was asked last."""
 
-    def begin(self, sample: str) -> None:
-        """An evaluation begins."""
+    def begin(self, order: Order, progress: Callable[[str], None]) -> None:
+        """An evaluation begins; where others use the device, wait, or say so."""
+
+    def audit(self, artefact: str, progress: Callable[[str], None]) -> None:
+        """Have the device's own checker look at a candidate, where there is one."""
 
     def finish(self, *, well: bool) -> None:
         """It ended; not well: an arm of its may be in any state."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from avogit.bench.client import Oracle, OracleDied
-from avogit.bench.device import device_lock
+from avogit.bench.device import CPU, any_device_lock
 from avogit.bench.protocol import Hello, Order, Report, TaskSpec
+from avogit.devices import device_called
 from avogit.errors import AvogitError
 
 Say = Callable[[str], None]
@@ -49,21 +50,26 @@ class DeviceSlot:
     def __init__(self, task: str, spec: Callable[[], TaskSpec]) -> None:
         self._task = task
         self._spec = spec
-        self._oracle: Oracle | None = None
+        self._oracles: dict[str, Oracle] = {}  # by the device's key
+        self._keys: tuple[str, ...] = ()
         self._starting = threading.Lock()
         self._closed = False
         self._busy_s = 0.0
         self._busy_since: float | None = None
 
-    def start(self, progress: Say) -> Oracle:
-        """The warm oracle; started where there is none. Needs no device: it measures nothing."""
+    def start(self, progress: Say, key: str = "") -> Oracle:
+        """The warm oracle of a device, or of the first; started where there is none.
+
+        Needs no device: it measures nothing yet.
+        """
         with self._starting:
             if self._closed:
                 raise AvogitError(f"measuring {self._task} was ended")
-            if self._oracle is None:
+            key = key or self._devices()[0]
+            if key not in self._oracles:
                 progress("starting the oracle")
-                self._oracle = Oracle(self._spec())
-            return self._oracle
+                self._oracles[key] = Oracle(self._spec(), "" if key == CPU else key)
+            return self._oracles[key]
 
     def judge(self, order: Order, progress: Say, /) -> Judged:
         """An oracle that died is started again, once."""
@@ -72,8 +78,8 @@ class DeviceSlot:
                 begun = time.monotonic()
                 self.start(progress)  # before the device is waited for
                 starting_s = time.monotonic() - begun
-                with device_lock(progress):
-                    return self._carry_out(order, progress, starting_s)
+                with any_device_lock(progress, self._devices()) as key:
+                    return self._carry_out(order, progress, starting_s, key)
             except OracleDied as death:
                 if last:
                     raise AvogitError(
@@ -81,6 +87,13 @@ class DeviceSlot:
                         " check problem.py and free memory, or try `avogit doctor`"
                     ) from death
         raise AssertionError("unreachable")
+
+    def _devices(self) -> tuple[str, ...]:
+        """The processor, or this machine's GPUs of the kind that the task is measured on."""
+        if not self._keys:
+            device = self._spec().device
+            self._keys = gpus_like(device) if device else (CPU,)
+        return self._keys
 
     def busy_s(self) -> float:
         since = self._busy_since
@@ -90,22 +103,33 @@ class DeviceSlot:
         self._closed = True
         self._end_oracle()
 
-    def _end_oracle(self) -> None:
+    def _end_oracle(self, key: str = "") -> None:
+        """End the oracle of a device, or all."""
         with self._starting:
-            if self._oracle is not None:
-                self._oracle.close()
-                self._oracle = None
+            for ended in [key] if key else list(self._oracles):
+                if ended in self._oracles:
+                    self._oracles.pop(ended).close()
 
-    def _carry_out(self, order: Order, progress: Say, starting_s: float) -> Judged:
+    def _carry_out(self, order: Order, progress: Say, starting_s: float, key: str) -> Judged:
         """Called with the device held. The oracle is asked for here: others may have closed it."""
-        oracle = self.start(progress)
+        oracle = self.start(progress, key)
         self._busy_since = begun = time.monotonic()
         try:
             report = oracle.judge(order, progress)
         except OracleDied:
-            self._end_oracle()
+            self._end_oracle(key)
             raise
         finally:
             held_s = time.monotonic() - begun
             self._busy_s, self._busy_since = self._busy_s + held_s, None
         return Judged(report, oracle.hello, starting_s + held_s)
+
+
+def gpus_like(device: str) -> tuple[str, ...]:
+    """UUIDs of this machine's GPUs of that name."""
+    from avogit.bench.gpu.nvml import gpus
+
+    found = tuple(gpu.uuid for gpu in gpus() if device_called(gpu.name).name == device)
+    if not found:
+        raise AvogitError(f"measuring on {device}: no such GPU was found here (`avogit doctor`)")
+    return found

@@ -27,7 +27,7 @@ from avogit.bench.times import Times, log_ratios
 from avogit.records import BASELINE, CANDIDATE, Verdict
 from avogit.statistics import Sequential, log_ratio_interval, mean_over_workloads
 
-_LEAST_FOR_INTERVAL = 2
+LEAST_FOR_INTERVAL = 2
 _LEAST_BLOCKS, _MOST_BLOCKS, _MOST_ROUNDS = 4, 40, 5
 _AIM_BLOCKS = {"deciding": 12, "fresh": 8, "confirmation": 16, "quick": 3}
 _REPEATS = 2  # of a disturbed round, at most
@@ -90,7 +90,7 @@ class Timing:
             except OutOfTime:
                 break
             shape = replace(shape, block_s=time.monotonic() - started)
-        if len(self.blocks) < _LEAST_FOR_INTERVAL:
+        if len(self.blocks) < LEAST_FOR_INTERVAL:
             blame_for_time(judge)
 
     def _count(self, block: Times, void: str) -> None:

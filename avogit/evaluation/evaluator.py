@@ -86,6 +86,7 @@ class Evaluator:
         slot: Slot | None = None,
         reach: Reach | None = None,
         device: str = "",
+        busy_wait_s: float = 0.0,
     ) -> None:
         if task.build.language not in BUILDERS:
             known = ", ".join(BUILDERS)
@@ -96,6 +97,7 @@ class Evaluator:
         self._task = task
         self._state_dir = state_dir
         self._confidence = confidence
+        self._busy_wait_s = busy_wait_s
         self._gpu = gpu_device(task, device)
         self._progress = progress or (lambda text: None)
         self.defences = Defences()  # tests switch one off to show what it is good for
@@ -191,6 +193,7 @@ class Evaluator:
             noop=str(noop.path) if noop else "",
             library_dirs=built.artefact.library_dirs,
             defences=self.defences,
+            busy_wait_s=self._busy_wait_s,
             **self._on_gpu(sample, budget_s),
         )
         notes: dict[str, object] = {

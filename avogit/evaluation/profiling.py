@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from avogit.bench.device import device_lock
+from avogit.bench.device import any_device_lock
 from avogit.bench.gpu.profiling import profile as profile_plan
 from avogit.bench.gpu.tools import Target
+from avogit.bench.slot import gpus_like
 from avogit.build import BuildFailure
 from avogit.errors import AvogitError
 from avogit.evaluation.compiling import buffer_sizes, compile_candidate
@@ -37,9 +38,9 @@ def profile(
         raise AvogitError(f"it does not build, so there is nothing to profile: {built.reason}")
     launches = len(built.plans[chosen.name].launches)
     sizes = buffer_sizes(task, chosen)
-    with device_lock(progress):
+    with any_device_lock(progress, gpus_like(device.name)) as gpu:
         progress(f"profiling {chosen.name}")
-        target = Target(built.artefact.path, chosen.name, device.name, sizes)
+        target = Target(built.artefact.path, chosen.name, device.name, sizes, gpu)
         return profile_plan(target, launches)
 
 

@@ -104,31 +104,33 @@ def cudnn_frontend(w: dict[str, int], inputs: Inputs) -> Callable[[], torch.Tens
     import cudnn
 
     element = cudnn.data_type.HALF if w["fp16"] else cudnn.data_type.BFLOAT16
+    handle = cudnn.create_handle()
+    cudnn.set_stream(handle=handle, stream=torch.cuda.current_stream().cuda_stream)
     graph = cudnn.pygraph(
+        handle=handle,
         io_data_type=element,
         intermediate_data_type=cudnn.data_type.FLOAT,
         compute_data_type=cudnn.data_type.FLOAT,
     )
     out = torch.empty_like(inputs["q"])
-    q, k, v, o = (t.transpose(1, 2) for t in (inputs["q"], inputs["k"], inputs["v"], out))
-    named = {graph.tensor_like(t): t for t in (q, k, v)}
-    tensors = list(named)
-    answer, _ = graph.sdpa(
-        q=tensors[0],
-        k=tensors[1],
-        v=tensors[2],
-        is_inference=True,
-        attn_scale=1 / math.sqrt(w["dim"]),
-        use_causal_mask=bool(w["causal"]),
+    views = [t.transpose(1, 2) for t in (inputs["q"], inputs["k"], inputs["v"], out)]
+    q, k, v = (
+        graph.tensor(name=n, dim=list(t.shape), stride=list(t.stride()), data_type=element)
+        for n, t in zip("qkv", views, strict=False)
     )
-    answer.set_output(True).set_dim(list(o.shape)).set_stride(list(o.stride()))
+    scale = 1 / math.sqrt(w["dim"])
+    causal = bool(w["causal"])
+    answer, _ = graph.sdpa(
+        name="sdpa", q=q, k=k, v=v, generate_stats=False, attn_scale=scale, use_causal_mask=causal
+    )
+    answer.set_output(True).set_dim(list(views[3].shape)).set_stride(list(views[3].stride()))
+    answer.set_data_type(element)
     graph.build([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
-    scratch = torch.empty(graph.get_workspace_size(), device=q.device, dtype=torch.uint8)
-    handle = cudnn.create_handle()
-    cudnn.set_stream(handle=handle, stream=torch.cuda.current_stream().cuda_stream)
+    scratch = torch.empty(max(1, graph.get_workspace_size()), dtype=torch.uint8, device="cuda")
+    named = dict(zip((q, k, v, answer), views, strict=True))
 
     def call() -> torch.Tensor:
-        graph.execute({**named, answer: o}, scratch, handle=handle)
+        graph.execute(named, scratch, handle=handle)
         return out
 
     return call
@@ -139,11 +141,12 @@ def fa4(w: dict[str, int], inputs: Inputs) -> Callable[[], torch.Tensor]:
     from flash_attn.cute.interface import flash_attn_func
 
     q, k, v = (inputs[name] for name in ("q", "k", "v"))
+    causal = bool(w["causal"])
 
     def call() -> torch.Tensor:
         with torch.no_grad():
-            found = flash_attn_func(q, k, v, causal=bool(w["causal"]))
-        return found[0] if isinstance(found, tuple) else found
+            out, _ = flash_attn_func(q, k, v, causal=causal)
+        return out
 
     return call
 

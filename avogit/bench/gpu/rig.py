@@ -18,6 +18,7 @@ import secrets
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
 
@@ -36,16 +37,20 @@ from avogit.bench.gpu.memory import (
     output_bytes,
 )
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
+from avogit.bench.gpu.sanitizer import sanitize
+from avogit.bench.gpu.tools import Target
 from avogit.bench.problem import ProblemError, Tensors, load_gpu_problem
 from avogit.bench.protocol import Case, Defences, Order, Region, TaskSpec
 from avogit.bench.rig import Answer, Seeds, kernel_failed
-from avogit.devices import find_device
-from avogit.records import BASELINE, Verdict
+from avogit.devices import device_called, find_device
+from avogit.errors import AvogitError
+from avogit.records import BASELINE, CANDIDATE, Verdict
 
 RING = 3
 _FRESH = ("fresh", "confirmation")  # samples that no process of an earlier one may serve
 BURST, SUSTAINED = "burst", "sustained"
 _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a GB of the card
+_LOOK_S = 1.0  # between looks at a card that others use
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 # The card's clocks sway within a second at its power limit: a window must be longer than that,
@@ -94,6 +99,7 @@ class GpuRig:
         self._crew = _CREW
         self._blocks = 0  # begun in this evaluation
         self._bundles: Mapping[str, str] = {}
+        self._audited: dict[str, object] = {}
         self._readings: list[dict[str, object]] = []
         self._check_baseline()
 
@@ -220,12 +226,39 @@ class GpuRig:
         by_memory = flops / moved * self.device.memory_gbytes_s
         return _HEADROOM * min(self.device.half_gflops, by_memory)
 
-    def begin(self, sample: str) -> None:
-        """An evaluation begins."""
+    def begin(self, order: Order, progress: Callable[[str], None]) -> None:
+        """An evaluation begins; where others compute on the card, wait, then say so."""
         self.regime, self._mismatches, self._blocks = BURST, 0, 0
-        self._crew = _QUICK_CREW if sample == "quick" else _CREW
-        if sample in _FRESH:
+        self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
+        self._audited = {}
+        if order.sample in _FRESH:
             self._pool.renew()
+        until = time.monotonic() + order.busy_wait_s
+        while others := nvml.foreign(self._card.read(), self.ours()):
+            if time.monotonic() > until:
+                raise EnvironmentBroken("gpu-busy", f"others compute on it: {', '.join(others)}")
+            progress(f"waiting: {others[0]} computes on the GPU")
+            time.sleep(_LOOK_S)
+
+    def audit(self, artefact: str, progress: Callable[[str], None]) -> None:
+        """compute-sanitizer's memory check, on the largest of the shapes that are only checked."""
+        index = max(range(len(self.timed), len(self._laid)), key=self._out_bytes)
+        sizes = {name: place.nbytes for name, place in self._laid[index].rings[0].items()}
+        target = Target(Path(artefact), self._laid[index].name, self.spec.device, sizes)
+        progress("under compute-sanitizer")
+        try:
+            found = sanitize(target)
+        except AvogitError as error:  # it is not there, or may not watch
+            self._audited = {"sanitizer": str(error)}
+            return
+        self._audited = {"sanitizer": found.tool, "shape": target.workload}
+        if found.errors:
+            detail = f"{found.errors} errors on {target.workload}: {' | '.join(found.lines)}"
+            kernel_failed(CANDIDATE, Finding(Verdict.RUNTIME_ERROR, "sanitizer", detail))
+
+    def ours(self) -> set[int]:
+        """The processes that use the card on our behalf."""
+        return {os.getpid(), *self._pool.pids}
 
     def finish(self, *, well: bool) -> None:
         """It ended; not well: a launcher of its may be in any state."""
@@ -243,7 +276,11 @@ class GpuRig:
             "uuid": self._gpu.uuid,
             "driver": self._gpu.driver,
             "readings": readings,
+            **self._audited,
         }
+
+    def _out_bytes(self, index: int) -> int:
+        return self._laid[index].rings[0]["out"].nbytes
 
     def _load(self, bundle: str, output: Memory, seeds: Seeds) -> Load:
         arenas = {input_name(ring): memory.arena for ring, memory in enumerate(self._inputs)}
@@ -389,9 +426,8 @@ class _Watch:
     def void(self) -> str:
         """Why the block that ends now does not count; empty where it does."""
         rig, after = self._rig, self._rig._card.read()
-        ours = {os.getpid(), *rig._pool.pids}
         rig._readings.append({"regime": rig.regime, **nvml.facts(after)})
-        return nvml.why_void(self._before, after, ours, sustained=rig.regime == SUSTAINED)
+        return nvml.why_void(self._before, after, rig.ours(), sustained=rig.regime == SUSTAINED)
 
 
 def _settled(launch_us: Sequence[float]) -> Sequence[float]:
@@ -416,7 +452,10 @@ def _open(capability: int, name: str) -> nvml.Gpu:
     torch.zeros(1, device="cuda")  # makes the context, which the driver's calls then use
     uuid = str(torch.cuda.get_device_properties(0).uuid)
     gpus = {gpu.uuid.removeprefix("GPU-"): gpu for gpu in nvml.gpus()}
-    return gpus[uuid.removeprefix("GPU-")]
+    gpu = gpus[uuid.removeprefix("GPU-")]
+    if device_called(gpu.name).name != name:
+        raise ProblemError(f"measuring on {name}: the GPU here is {gpu.name}")
+    return gpu
 
 
 def _case(shapes: Mapping[str, Sequence[int]], name: str, params: Mapping[str, int]) -> Case:

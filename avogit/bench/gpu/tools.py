@@ -25,6 +25,7 @@ class Target:
     workload: str
     device: str  # a name in `avogit.devices`
     sizes: Mapping[str, int]
+    gpu: str = ""  # UUID of the one to use, where there are several
 
 
 def find_tool(name: str, variable: str) -> Path:
@@ -51,10 +52,10 @@ def watch(tool: Path, options: Sequence[str], target: Target) -> str:
     sizes = [f"{name}={size}" for name, size in target.sizes.items()]
     order = [str(target.bundle), target.workload, target.device, *sizes]
     watched = program("avogit.bench.gpu.single", *order, bare=False)
-    return _run([str(tool), *options, *watched])
+    return _run([str(tool), *options, *watched], target.gpu)
 
 
-def _run(command: Sequence[str]) -> str:
+def _run(command: Sequence[str], gpu: str = "") -> str:
     try:
         done = subprocess.run(
             command,
@@ -65,6 +66,7 @@ def _run(command: Sequence[str]) -> str:
             errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": gpu} if gpu else None,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AvogitError(f"running {Path(command[0]).name}: {error}") from error
