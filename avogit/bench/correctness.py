@@ -103,8 +103,8 @@ class Judge:
         The rows are chosen now, when all answers are in.
         """
         count = answers[BASELINE].out.shape[0]
-        generator = torch.Generator().manual_seed(self.seeds.next())
-        rows = torch.randperm(count, generator=generator)[:_AUDITED_ROWS]
+        chosen = random.Random(self.seeds.next()).sample(range(count), min(count, _AUDITED_ROWS))
+        rows = torch.tensor(chosen)
         truth = self._truth(case, inputs, rows)
         for name in sorted(answers, key=[BASELINE].count, reverse=True):
             answer = answers[name]

@@ -6,6 +6,7 @@ Owns one call of each, and what a launcher's end says of the kernel that it laun
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
@@ -34,14 +35,20 @@ _DEVICE_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """Times by events, in microseconds: of the spin ahead, and of each launch."""
+    """Microseconds. By the host's clock, until all was queued; by events, the spin and launches."""
 
+    queued_us: float
     hold_us: float
     launch_us: tuple[float, ...]
 
     @property
     def total_us(self) -> float:
         return self.hold_us + sum(self.launch_us)
+
+    @property
+    def waited(self) -> bool:
+        """Whether the card may have waited for the host: the spin ended before all was queued."""
+        return self.queued_us > self.hold_us
 
 
 class LaunchedArm:
@@ -74,7 +81,7 @@ class LaunchedArm:
             self._fail(Verdict.RUNTIME_ERROR, "crashed", f"its launcher ended: {gone}")
         if isinstance(answer, Broken):
             self._broken_run(answer)
-        return Ran(answer.hold_us, answer.launch_us)
+        return Ran(answer.queued_us, answer.hold_us, answer.launch_us)
 
     def _broken_load(self, broken: Broken) -> NoReturn:
         if broken.code.startswith("plan-"):
@@ -101,7 +108,8 @@ Call = Callable[[], torch.Tensor]
 class BaselineArm:
     """A baseline of the task's, called here. `bind` makes the call of a case at a ring's place."""
 
-    def __init__(self, bind: Callable[[int, int], Call]) -> None:
+    def __init__(self, name: str, bind: Callable[[int, int], Call]) -> None:
+        self.name = name
         self._bind = bind
         self._calls: dict[tuple[int, int], Call] = {}
         self.result: torch.Tensor | None = None
@@ -109,15 +117,16 @@ class BaselineArm:
     def run(self, case: int, ring: int, launches: int, hold: int, rings: int) -> Ran:
         """As a launcher does it: all is queued behind a spin, and timed by events."""
         calls = [self._call(case, (ring + number) % rings) for number in range(launches)]
-        begun = _event()
+        begun, began_ns = _event(), time.perf_counter_ns()
         torch.cuda._sleep(hold)  # type: ignore[no-untyped-call]
         events = [_event()]
         for call in calls:
             self.result = call()
             events.append(_event())
+        queued_us = (time.perf_counter_ns() - began_ns) / 1e3
         torch.cuda.synchronize()
         times = tuple(a.elapsed_time(b) * 1e3 for a, b in itertools.pairwise(events))
-        return Ran(begun.elapsed_time(events[0]) * 1e3, times)
+        return Ran(queued_us, begun.elapsed_time(events[0]) * 1e3, times)
 
     def _call(self, case: int, ring: int) -> Call:
         key = (case, ring)

@@ -70,6 +70,7 @@ class Done:
     """All of it ended. Times by events."""
 
     nonce: str
+    queued_us: float  # by the launcher's clock, from the order to hold until all was queued
     hold_us: float
     launch_us: tuple[float, ...]
 

@@ -12,6 +12,7 @@ import itertools
 import os
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -115,14 +116,16 @@ class Room:
         """Everything is queued behind a spin, so that no event waits for this process."""
         rings = sum(case == order.case for case, _ in self._bound)
         begun = stream.event()
+        began_ns = time.perf_counter_ns()
         stream.hold(order.hold_cycles)
         events = [stream.event()]
         for number in range(order.launches):
             self._bound[order.case, (order.ring + number) % rings].enqueue(stream.handle)
             events.append(stream.event())
+        queued_us = (time.perf_counter_ns() - began_ns) / 1e3
         stream.wait()
         times = tuple(elapsed_us(a, b) for a, b in itertools.pairwise(events))
-        done = Done(order.nonce, elapsed_us(begun, events[0]), times)
+        done = Done(order.nonce, queued_us, elapsed_us(begun, events[0]), times)
         for event in (begun, *events):
             call(driver.cuEventDestroy, event)
         forget_persisting_lines()

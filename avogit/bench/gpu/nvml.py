@@ -102,6 +102,10 @@ class Card:
             users=self._users(),
         )
 
+    def power_cap_ns(self) -> int:
+        """How long its power limit has bitten so far. Told some tenths of a second late."""
+        return self._counter(_POWER_CAP)
+
     def _counter(self, field: int) -> int:
         """0 where this card or driver does not count it."""
         with contextlib.suppress(pynvml.NVMLError):
@@ -144,8 +148,11 @@ def _user_name(pid: int) -> str:
     return ""
 
 
-def why_void(before: Reading, after: Reading, ours: Collection[int], *, sustained: bool) -> str:
-    """Why what was timed between two readings does not count; empty where it does."""
+def why_void(before: Reading, after: Reading, ours: Collection[int]) -> str:
+    """Why what was timed between two readings does not count; empty where it does.
+
+    Whether the power limit may bite depends on what was called: `gpu.rig` judges that.
+    """
     others = foreign(after, ours)
     if others:
         return f"another process computes on the card: {', '.join(others)}"
@@ -153,9 +160,6 @@ def why_void(before: Reading, after: Reading, ours: Collection[int], *, sustaine
         return "the card's power limit or clocks were changed"
     if after.hard_ns > before.hard_ns or (before.reasons | after.reasons) & _HARD_REASONS:
         return "the card slowed itself down (heat, or its power supply)"
-    if not sustained and after.power_cap_ns > before.power_cap_ns:
-        capped = (after.power_cap_ns - before.power_cap_ns) / 1e6
-        return f"the power limit bit for {capped:.3g} ms"
     return ""
 
 

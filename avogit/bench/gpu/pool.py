@@ -133,12 +133,15 @@ class Pool:
     def assemble(self, bundles: Mapping[str, str], size: int) -> None:
         """Crews of that size for these arms, all with a context: a start must meet no timed call.
 
-        The candidate's has its first one; a rival's may be there from an earlier evaluation.
+        The candidate's has its first one; a rival's may be there from an earlier evaluation. One
+        more is for whoever comes next, who then waits for none.
         """
         for arm, bundle in bundles.items():
             kept = [] if arm == CANDIDATE else self._stays.pop(bundle, [])
             crew = self._crews.setdefault(arm, kept)
             crew += [self._start() for _ in range(size - len(crew))]
+        if not self._spare:
+            self._spare.append(Launcher(self._zygote))
         for launcher in self._alive():
             launcher.born()
 

@@ -37,6 +37,7 @@ from avogit.bench.gpu.memory import (
     output_bytes,
 )
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
+from avogit.bench.gpu.power import PowerLimit
 from avogit.bench.gpu.sanitizer import sanitize
 from avogit.bench.gpu.tools import Target
 from avogit.bench.problem import ProblemError, Tensors, load_gpu_problem
@@ -56,6 +57,7 @@ _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 # The card's clocks sway within a second at its power limit: a window must be longer than that,
 # and what comes before it, while the last arm's heat is still felt, counts nowhere.
 _SETTLE_S, _WINDOW_S = 0.2, 0.85
+_SLOWER = 1.2  # than in burst, until an arm's first window tells
 _CALL_S, _ROUND_S = 0.004, 0.02  # poison, flush and orders; new inputs and checks
 # Between an order's way to a launcher and back; more is the machine's doing, or a forged clock.
 _SLACK_US, _SLACK_SHARE, _MISMATCHES = 2000.0, 0.01, 3
@@ -94,6 +96,7 @@ class GpuRig:
         self._baselines: dict[str, BaselineArm] = {}
         self._ring = 0
         self._last_s = 0.0
+        self._launch_s: dict[tuple[str, str, int], float] = {}  # by regime, arm and case
         self._mismatches = 0
         self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
         self._crew = _CREW
@@ -101,6 +104,8 @@ class GpuRig:
         self._bundles: Mapping[str, str] = {}
         self._audited: dict[str, object] = {}
         self._readings: list[dict[str, object]] = []
+        self._reading: nvml.Reading | None = None  # the last block's last
+        self._limit = PowerLimit(self._card.power_cap_ns)
         self._check_baseline()
 
     def fill(self, case: Case, kind: str, seed: int, defences: Defences) -> Tensors:
@@ -166,7 +171,7 @@ class GpuRig:
     ) -> Answer:
         """One timed call of an arm on the inputs of now: one launch, or many when sustained."""
         index, sustained = self._index[id(case)], self.regime == SUSTAINED
-        launches = self._sustained_launches() if sustained else 1
+        launches = self._sustained_launches(arm.name, index) if sustained else 1
         first = 0 if sustained else self._ring
         poison = self._prepare(arm, case, first, launches, defences)
         if not sustained and self._blocks > 1:  # in the first one nothing is timed
@@ -180,7 +185,11 @@ class GpuRig:
         wall_us = (time.perf_counter_ns() - began) / 1e3
         self._last_s = ran.launch_us[-1] / 1e6
         late = self._late(arm, ran, wall_us)
-        timed = Timed(round(statistics.fmean(_settled(ran.launch_us)) * 1e3), 0, late)
+        if not sustained and self._blocks > 1:
+            late |= ran.waited or self._limit.bit(case.name, self._last_s)
+        launch_us = statistics.fmean(_settled(ran.launch_us))
+        self._launch_s[self.regime, arm.name, index] = launch_us / 1e6
+        timed = Timed(round(launch_us * 1e3), 0, late)
         return Answer(timed, self._out(arm, case), poison, self._finding(arm, case, defences))
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
@@ -231,6 +240,9 @@ class GpuRig:
         self.regime, self._mismatches, self._blocks = BURST, 0, 0
         self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
         self._audited = {}
+        self._launch_s.clear()
+        self._limit.begin()
+        self._reading = None
         if order.sample in _FRESH:
             self._pool.renew()
         until = time.monotonic() + order.busy_wait_s
@@ -276,6 +288,7 @@ class GpuRig:
             "uuid": self._gpu.uuid,
             "driver": self._gpu.driver,
             "readings": readings,
+            "power_limited_calls": self._limit.by_case(),
             **self._audited,
         }
 
@@ -306,7 +319,7 @@ class GpuRig:
                 found = self._cases[case]
                 return make(dict(found.params), self._views(found, ring))
 
-            self._baselines[name] = BaselineArm(bind)
+            self._baselines[name] = BaselineArm(name, bind)
         return self._baselines[name]
 
     def _check_baseline(self) -> None:
@@ -360,12 +373,14 @@ class GpuRig:
 
     def _rest(self) -> None:
         """Let the card cool, so that its clocks are high."""
-        rest = max(_REST_S, _REST_SHARE * self._last_s)
+        rest = max(_REST_S, _REST_SHARE * self._last_s, self._limit.rest_s)
         time.sleep(rest + random.random() * _JITTER_S)
 
-    def _sustained_launches(self) -> int:
-        """Enough for a window, by the last call's time; all end at the ring's last place."""
-        return RING * math.ceil((_SETTLE_S + _WINDOW_S) / max(self._last_s, 1e-5) / RING)
+    def _sustained_launches(self, arm: str, index: int) -> int:
+        """Enough for a window, by earlier calls; all end at the ring's last place."""
+        short_s = self._launch_s.get((BURST, arm, index), self._last_s)
+        launch_s = self._launch_s.get((SUSTAINED, arm, index), _SLOWER * short_s)
+        return RING * math.ceil((_SETTLE_S + _WINDOW_S) / max(launch_s, 1e-5) / RING)
 
     def _late(self, arm: LaunchedArm | BaselineArm, ran: Ran, wall_us: float) -> bool:
         """Whether our own clock tells another time than the events do; too often is a hack."""
@@ -421,13 +436,15 @@ class _Watch:
 
     def __init__(self, rig: GpuRig) -> None:
         self._rig = rig
-        self._before = rig._card.read()
+        self._before = rig._reading or rig._card.read()
+        rig._limit.new_block()
 
     def void(self) -> str:
         """Why the block that ends now does not count; empty where it does."""
         rig, after = self._rig, self._rig._card.read()
+        rig._reading = after
         rig._readings.append({"regime": rig.regime, **nvml.facts(after)})
-        return nvml.why_void(self._before, after, rig.ours(), sustained=rig.regime == SUSTAINED)
+        return nvml.why_void(self._before, after, rig.ours()) or rig._limit.void()
 
 
 def _settled(launch_us: Sequence[float]) -> Sequence[float]:
