@@ -31,7 +31,6 @@ from avogit.records import BASELINE, CANDIDATE, Verdict
 
 _CALLS_PER_KIND = 2
 _AUDITED_ROWS = 32
-_LEAST_TIMEOUT_S = 1.0  # of a call that begins when little time is left
 
 
 class OutOfTime(Exception):
@@ -77,7 +76,7 @@ class Judge:
         left = self.deadline.hard_left_s()
         if left <= 0:
             raise OutOfTime
-        timeout_s = min(self.rig.spec.call_timeout_s, max(left, _LEAST_TIMEOUT_S))
+        timeout_s = min(self.rig.spec.call_timeout_s, max(left, self.rig.patience_s))
         started = time.monotonic()
         answer = self.rig.call(arms[name], case, timeout_s, self.defences)
         if name == CANDIDATE:
@@ -86,7 +85,7 @@ class Judge:
 
     def prove(self, arms: Arms, case: Case, answer: Answer) -> None:
         """That the candidate's clock can be believed, where it is not ours."""
-        timeout_s = max(self.deadline.hard_left_s(), _LEAST_TIMEOUT_S)
+        timeout_s = max(self.deadline.hard_left_s(), self.rig.patience_s)
         self.rig.prove(arms[CANDIDATE], case, answer.timed.ns, timeout_s)
 
     def check_all_rows(self, answer: Answer, case: Case, inputs: dict[str, torch.Tensor]) -> None:

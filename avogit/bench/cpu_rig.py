@@ -58,6 +58,7 @@ class _NothingToWatch:
 class CpuRig:
     """Open for the life of an oracle."""
 
+    patience_s = 1.0
     yardstick = False
     regime = ""
     warms = False

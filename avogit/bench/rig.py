@@ -94,6 +94,10 @@ class Rig(Protocol):
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
 
+    @property
+    def patience_s(self) -> float:
+        """The least time that a call is given, when nearly none is left."""
+
     def weight(self, calls_s: Sequence[float]) -> int:
         """How often arms that take so long are called in one round."""
 

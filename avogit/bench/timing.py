@@ -108,7 +108,8 @@ class Timing:
         judge, rivals = self.judge, len(self.artefacts) - 2
         baseline = sum(times[BASELINE] for times in single.values()) / 1e9
         candidate = sum(times[CANDIDATE] for times in single.values()) / 1e9
-        round_s = sum(self._round_s(times, rivals) for times in single.values())
+        weights = self._weights(single)
+        round_s = sum(weights[n] * self._round_s(times, rivals) for n, times in single.items())
         left = judge.deadline.left_s()
         total = {name: sum(times.values()) for name, times in single.items()}
         warm_up = "" if judge.rig.warms else min(total, key=total.__getitem__)
@@ -123,7 +124,6 @@ class Timing:
         rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s)))
         most = _QUICK_BLOCKS if self.order.sample == "quick" else _MOST_BLOCKS
         most = self.sequential.looks[-1] if self.order.sample == "deciding" else most
-        weights = {n: judge.rig.weight([t / 1e9 for t in single[n].values()]) for n in single}
         return Shape(rounds, warm_up, most, round_s * rounds + fixed_s, weights)
 
     def _round_s(self, times: Mapping[str, int], rivals: int) -> float:
@@ -131,7 +131,13 @@ class Timing:
         candidate, baseline = times[CANDIDATE] / 1e9, times[BASELINE] / 1e9
         rival = min(candidate, baseline * _HOPELESS)
         calls_s = [candidate, baseline, *[rival] * rivals]
-        return self.judge.rig.weight(calls_s) * self.judge.rig.cost_s(calls_s)
+        return self.judge.rig.cost_s(calls_s)
+
+    def _weights(self, single: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+        """How often each workload is called in a round; where all are alike, once."""
+        weight = self.judge.rig.weight
+        found = {name: weight([t / 1e9 for t in times.values()]) for name, times in single.items()}
+        return {name: often // min(found.values()) for name, often in found.items()}
 
     def _enough(self, shape: Shape) -> bool:
         done = len(self.blocks)

@@ -144,6 +144,8 @@ class Pool:
             self._spare.append(Launcher(self._zygote))
         for launcher in self._alive():
             launcher.born()
+        while self._dying:  # taking contexts down keeps the card busy
+            self._dying.pop().ended()
 
     def crew(self, arm: str) -> list[Launcher]:
         """The launchers of an arm."""
@@ -152,8 +154,8 @@ class Pool:
     def finish(self, bundles: Mapping[str, str], *, stay: bool, spare: int) -> None:
         """An evaluation ended; `bundles` are its arms'. Where all is well, rivals' crews stay.
 
-        Others are ended, but not waited for: taking contexts down keeps the card busy. `spare`:
-        so many new ones start for the next evaluation.
+        Others are ended, but not waited for. `spare`: so many new ones start for the next
+        evaluation.
         """
         for arm, crew in self._crews.items():
             if stay and arm != CANDIDATE and bundles.get(arm, "") not in self._stays:
@@ -178,9 +180,7 @@ class Pool:
         return {launcher.pid for launcher in (*self._alive(), *self._dying) if launcher.pid}
 
     def _start(self) -> Launcher:
-        while self._dying:
-            self._dying.pop().ended()
-        return self._spare.pop() if self._spare else Launcher(self._zygote)
+        return self._spare.pop(0) if self._spare else Launcher(self._zygote)
 
     def _alive(self) -> list[Launcher]:
         crews = (*self._crews.values(), *self._stays.values())

@@ -56,9 +56,11 @@ _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 # The card's clocks sway within a second at its power limit: a window must be longer than that,
 # and what comes before it, while the last arm's heat is still felt, counts nowhere.
-_SETTLE_S, _WINDOW_S = 0.2, 0.85
+_SETTLE_S, _WINDOW_S, _LEAST_WINDOW_S = 0.2, 0.85, 0.1
 _SLOWER = 1.2  # than in burst, until an arm's first window tells
 _CALL_S, _ROUND_S = 0.004, 0.02  # poison, flush and orders; new inputs and checks
+_SUSTAINED_BLOCKS, _SUSTAINED_SHARE = 2, 0.9  # that many must fit into this share of the time
+_PATIENCE_S = 1.0  # of a call that begins when little time is left
 # Between an order's way to a launcher and back; more is the machine's doing, or a forged clock.
 _SLACK_US, _SLACK_SHARE, _MISMATCHES = 2000.0, 0.01, 3
 _PROOF_S, _PROOF_SLACK = 0.02, 0.05
@@ -96,6 +98,7 @@ class GpuRig:
         self._baselines: dict[str, BaselineArm] = {}
         self._ring = 0
         self._last_s = 0.0
+        self._window_s = _WINDOW_S
         self._launch_s: dict[tuple[str, str, int], float] = {}  # by regime, arm and case
         self._mismatches = 0
         self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
@@ -211,9 +214,14 @@ class GpuRig:
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
         if self.regime == SUSTAINED:
-            return (_SETTLE_S + _WINDOW_S + _CALL_S) * len(calls_s) + RING * _ROUND_S
+            return (_SETTLE_S + self._window_s + _CALL_S) * len(calls_s) + RING * _ROUND_S
         rests = (max(_REST_S + _JITTER_S / 2, _REST_SHARE * call) for call in calls_s)
         return sum(rests) + sum(calls_s) + _CALL_S * len(calls_s) + _ROUND_S
+
+    @property
+    def patience_s(self) -> float:
+        """The least time that a call is given, when nearly none is left."""
+        return _PATIENCE_S + (2 * self._window_s if self.regime == SUSTAINED else 0.0)
 
     def watch(self) -> _Watch:
         """A block begins."""
@@ -241,6 +249,7 @@ class GpuRig:
         self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
         self._audited = {}
         self._launch_s.clear()
+        self._window_s = self._window(order)
         self._limit.begin()
         self._reading = None
         if order.sample in _FRESH:
@@ -380,7 +389,15 @@ class GpuRig:
         """Enough for a window, by earlier calls; all end at the ring's last place."""
         short_s = self._launch_s.get((BURST, arm, index), self._last_s)
         launch_s = self._launch_s.get((SUSTAINED, arm, index), _SLOWER * short_s)
-        return RING * math.ceil((_SETTLE_S + _WINDOW_S) / max(launch_s, 1e-5) / RING)
+        return RING * math.ceil((_SETTLE_S + self._window_s) / max(launch_s, 1e-5) / RING)
+
+    def _window(self, order: Order) -> float:
+        """How long an arm's window may be, so that the blocks needed fit. Seconds."""
+        arms = len(order.arms) + 1 + len(order.beside)
+        block_s = _SUSTAINED_SHARE * order.sustained_s / _SUSTAINED_BLOCKS
+        spent_s = _SETTLE_S + _CALL_S + RING * _ROUND_S / arms
+        window_s = block_s / (arms * len(self.timed)) - spent_s
+        return min(_WINDOW_S, max(_LEAST_WINDOW_S, window_s))
 
     def _late(self, arm: LaunchedArm | BaselineArm, ran: Ran, wall_us: float) -> bool:
         """Whether our own clock tells another time than the events do; too often is a hack."""
