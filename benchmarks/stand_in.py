@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "store")]
 from lent_slot import report  # noqa: E402
 from scripted_openai import Reply, calls, say  # noqa: E402
 
-from avogit.bench.device import device_lock  # noqa: E402
+from avogit.bench.device import CPU, any_device_lock  # noqa: E402
 from avogit.bench.protocol import Hello, Order  # noqa: E402
 from avogit.evaluation import Judged  # noqa: E402
 from avogit.records import CANDIDATE  # noqa: E402
@@ -44,7 +44,7 @@ class StandInSlot:
     def judge(self, order: Order, progress: Callable[[str], None], /) -> Judged:
         """Take the device for so long."""
         asked = time.monotonic()
-        with device_lock(progress):
+        with any_device_lock(progress, (CPU,)):
             self.waits_s.append(time.monotonic() - asked)
             time.sleep(self._seconds)
             self.ends_s.append(time.monotonic())

@@ -10,15 +10,15 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from avogit.bench.device import any_device_lock, device_lock
+from avogit.bench.device import CPU, any_device_lock
 
 GPUS = ("GPU-11111111-aaaa", "GPU-22222222-bbbb", "GPU-33333333-cccc")
 HOLD = """
 import sys
-from avogit.bench.device import any_device_lock, device_lock
+from avogit.bench.device import any_device_lock
 say = lambda text: print(text, flush=True)
-with any_device_lock(say, sys.argv[1:]) if sys.argv[2:] else device_lock(say, sys.argv[1]) as key:
-    say(f"has {key or sys.argv[1]}")
+with any_device_lock(say, sys.argv[1:]) as key:
+    say(f"has {key}")
     sys.stdin.read()
 """
 
@@ -65,7 +65,7 @@ def test_a_gpu_is_no_other_gpu_and_no_cpu() -> None:
     with another(GPUS[0]) as holder:
         assert says(holder) == f"has {GPUS[0]}"
         said: list[str] = []
-        with device_lock(said.append), device_lock(said.append, GPUS[1]):
+        with any_device_lock(said.append, (CPU,)), any_device_lock(said.append, GPUS[1:2]):
             assert said == []
 
 

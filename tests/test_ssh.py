@@ -20,7 +20,7 @@ from test_kill import alive, descendants
 from test_workers import running, until
 
 from avogit.bench import ssh
-from avogit.bench.device import device_lock
+from avogit.bench.device import CPU, any_device_lock
 from avogit.bench.host import Ready
 from avogit.bench.ssh import Reach, check
 from avogit.bench.version import evaluator_version
@@ -89,7 +89,7 @@ def device_held(host: Host) -> Iterator[None]:
     """Another avogit measures on the host: orders there wait."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_CACHE_HOME", str(host.cache))
-        lock = device_lock(pytest.fail)
+        lock = any_device_lock(pytest.fail, (CPU,))
         lock.__enter__()
     try:
         yield

@@ -21,7 +21,7 @@ from lent_slot import LentSlot, Slow
 from planted import plant_child
 from test_kill import alive, descendants
 
-from avogit.bench.device import device_lock
+from avogit.bench.device import CPU, any_device_lock
 from avogit.bench.protocol import Order, decode, encode
 from avogit.founding import seed_population
 from avogit.loop import Course, Limits
@@ -186,7 +186,7 @@ def test_whoever_lets_the_device_go_waits_behind_those_who_wait() -> None:
 
     def measure(name: str, times: int) -> None:
         for _ in range(times):
-            with device_lock(lambda _: None):
+            with any_device_lock(lambda _: None, (CPU,)):
                 order.append(name)
                 held.set()
                 time.sleep(0.1)

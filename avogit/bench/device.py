@@ -23,24 +23,12 @@ _LOOK_S = 0.05  # between looks at several devices: no call waits for the first 
 
 
 @contextlib.contextmanager
-def device_lock(progress: Callable[[str], None], key: str = CPU) -> Iterator[None]:
-    """Hold a device: one measurement at a time, whichever repository it is for.
-
-    A flock alone lets who has just let go take it again before those who wait wake up. So all
-    wait at a gate, and the first of them waits for the device with the gate still held.
-    """
-    with _lock_file(key, "gate") as gate, _lock_file(key, "lock") as device:
-        _flock(gate, progress)
-        _flock(device, progress)
-        fcntl.flock(gate, fcntl.LOCK_UN)
-        yield
-
-
-@contextlib.contextmanager
 def any_device_lock(progress: Callable[[str], None], keys: Sequence[str]) -> Iterator[str]:
     """Hold the first of these devices that is free, else the first that frees; gives its key.
 
-    Who waits keeps every gate that it could pass: it is the next on each of those devices.
+    One measurement at a time on a device, whichever repository it is for. A lock alone lets who
+    has just let go take it again before those who wait have looked. So all wait at a gate, and
+    who waits keeps every gate that it could pass: it is the next on each of those devices.
     """
     with contextlib.ExitStack() as held:
         locks = {key: held.enter_context(_lock_file(key, "lock")) for key in keys}
@@ -78,12 +66,6 @@ def _lock_file(key: str, kind: str) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _flock(fd: int, progress: Callable[[str], None]) -> None:
-    if not _take(fd):
-        progress(_WAITING)
-        fcntl.flock(fd, fcntl.LOCK_EX)
 
 
 def _take(fd: int) -> bool:
