@@ -6,6 +6,7 @@ Owns one call of each, and what a launcher's end says of the kernel that it laun
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import torch
 
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.checks import Finding
-from avogit.bench.gpu.frames import Broken
+from avogit.bench.gpu.frames import Broken, Load
 from avogit.bench.gpu.memory import Memory
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout
 from avogit.records import Verdict
@@ -31,6 +32,8 @@ _DEVICE_ERRORS = (
     "ASSERT",
     "TENSOR_MEMORY",
 )
+# Of the card or its driver: no kernel is to blame.
+_MACHINE_ERRORS = ("UNCORRECTABLE", "CONTAINED", "DEVICE_UNAVAILABLE", "MPS_", "SYSTEM_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,13 @@ class LaunchedArm:
         self.output = output
         self._launcher = launcher
 
+    def begin_load(self, order: Load) -> None:
+        """Tell its launcher what to load. `loaded` waits for that."""
+        try:
+            self._launcher.begin_load(order)
+        except LauncherGone as gone:  # between two blocks
+            raise EnvironmentBroken("no-launcher", f"{self.name}: {gone}") from gone
+
     def loaded(self) -> None:
         """Wait until its kernels are bound."""
         try:
@@ -81,9 +91,13 @@ class LaunchedArm:
             self._fail(Verdict.RUNTIME_ERROR, "crashed", f"its launcher ended: {gone}")
         if isinstance(answer, Broken):
             self._broken_run(answer)
+        if len(answer.launch_us) != launches or not all(map(_is_a_time, answer.launch_us)):
+            detail = f"events say {answer.launch_us[:3]} us of {launches} launches"
+            self._fail(Verdict.REWARD_HACK, "clock-mismatch", detail)
         return Ran(answer.queued_us, answer.hold_us, answer.launch_us)
 
     def _broken_load(self, broken: Broken) -> NoReturn:
+        _raise_if_machine(broken)
         if broken.code.startswith("plan-"):
             self._fail(Verdict.COMPILE_ERROR, broken.code, broken.detail)
         if broken.code == "CUDA_ERROR_OUT_OF_MEMORY":
@@ -93,6 +107,7 @@ class LaunchedArm:
         self._fail(Verdict.COMPILE_ERROR, "load-failed", f"{broken.detail}: {broken.code}")
 
     def _broken_run(self, broken: Broken) -> NoReturn:
+        _raise_if_machine(broken)
         text = f"{broken.code} from {broken.detail}"
         if any(word in broken.code for word in _DEVICE_ERRORS):
             self._fail(Verdict.RUNTIME_ERROR, "crashed", text)
@@ -100,6 +115,16 @@ class LaunchedArm:
 
     def _fail(self, verdict: Verdict, reason: str, detail: str) -> NoReturn:
         raise KernelFailed(self.name, Finding(verdict, reason, detail))
+
+
+def _is_a_time(us: float) -> bool:
+    """Whether logarithms and rates can be taken of it; a forged event may say anything."""
+    return 0 < us < math.inf
+
+
+def _raise_if_machine(broken: Broken) -> None:
+    if any(word in broken.code for word in _MACHINE_ERRORS):
+        raise EnvironmentBroken("gpu-failed", f"{broken.code} from {broken.detail}")
 
 
 Call = Callable[[], torch.Tensor]

@@ -49,8 +49,12 @@ class Launcher:
 
     def born(self) -> None:
         """Wait until it has a context."""
-        if not self.pid:
-            self.pid = self._receive(START_TIMEOUT_S, Born).pid
+        if self.pid:
+            return
+        answer = self._receive(START_TIMEOUT_S, Born, Broken)
+        if isinstance(answer, Broken):
+            raise LauncherGone(f"{answer.code} from {answer.detail}")
+        self.pid = answer.pid
 
     def begin_load(self, order: Load) -> None:
         """Tell it what to load. `loaded` waits for that."""

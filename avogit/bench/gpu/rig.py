@@ -137,9 +137,8 @@ class GpuRig:
         chosen = self._choose(bundles)
         arms: dict[str, LaunchedArm | BaselineArm] = {}
         for name, output in zip(seeds.shuffled(list(bundles)), outputs, strict=True):
-            launcher = chosen[name]
-            launcher.begin_load(self._load(bundles[name], output, seeds))
-            arms[name] = LaunchedArm(name, launcher, output)
+            arms[name] = launched = LaunchedArm(name, chosen[name], output)
+            launched.begin_load(self._load(bundles[name], output, seeds))
         for arm in arms.values():
             assert isinstance(arm, LaunchedArm)
             arm.loaded()
