@@ -119,7 +119,9 @@ class Pool:
         kept = {name: environment[name] for name in _KEPT_VARIABLES if name in environment}
         # Lazy loading would put the first launch of each kernel inside a timed call.
         settings = {**kept, "CUDA_MODULE_LOADING": "EAGER", "PYTHONDONTWRITEBYTECODE": "1"}
-        subprocess.Popen(command, stdin=null, stdout=null, pass_fds=[theirs.fileno()], env=settings)
+        self._process = subprocess.Popen(
+            command, stdin=null, stdout=null, pass_fds=[theirs.fileno()], env=settings
+        )
         theirs.close()
         self._zygote = ours
         self._spare: list[Launcher] = []
