@@ -64,14 +64,15 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def _visible(found: list[Gpu], wanted: str | None) -> list[Gpu]:
+    """The cards that CUDA sees: it reads the list up to the first word that names none."""
     if wanted is None:
         return found
-    chosen = []
+    chosen: list[Gpu] = []
     for word in filter(None, wanted.split(",")):
-        if word.isdigit():
-            chosen += found[int(word) : int(word) + 1]
-        else:
-            chosen += [gpu for gpu in found if gpu.uuid.startswith(word)]
+        named = [gpu for i, gpu in enumerate(found) if gpu.uuid.startswith(word) or word == str(i)]
+        if len(named) != 1:
+            break
+        chosen += named
     return chosen
 
 
