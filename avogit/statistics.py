@@ -11,8 +11,9 @@ more than rounds do, so the block, not the round, is the unit of every interval.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, median, stdev
 from typing import Literal
@@ -39,8 +40,7 @@ def log_ratio_interval(blocks: Sequence[float], confidence: float) -> Ratio:
     """The t interval over blocks of `ln(other / this)`, as a ratio. Needs two blocks or more."""
     if len(blocks) < 2:
         raise ValueError(f"{len(blocks)} block(s) tell nothing about the spread between blocks")
-    if not all(map(math.isfinite, blocks)):
-        raise ValueError("a block estimate is not finite")
+    _refuse_nonfinite(blocks)
     error = stdev(blocks) / math.sqrt(len(blocks))
     half = t_quantile(_upper(confidence), len(blocks) - 1) * error
     return _ratio(fmean(blocks), half)
@@ -66,6 +66,7 @@ def pooled_intervals(
     counts = {len(blocks) for blocks in workload_blocks.values()}
     if len(counts) != 1 or min(counts) < 2:
         raise ValueError("every workload needs the same blocks, two at least")
+    _refuse_nonfinite(itertools.chain(*workload_blocks.values()))
     (count,) = counts
     df = len(workload_blocks) * (count - 1)
     squares = sum((count - 1) * stdev(blocks) ** 2 for blocks in workload_blocks.values())
@@ -226,6 +227,11 @@ def _angle_density(angle: float, df: int) -> float:
     """The derivative of `_central_mass`."""
     log_scale = math.lgamma((df + 1) / 2) - math.lgamma(df / 2)
     return 2 / math.sqrt(math.pi) * math.exp(log_scale) * math.cos(angle) ** (df - 1)
+
+
+def _refuse_nonfinite(blocks: Iterable[float]) -> None:
+    if not all(map(math.isfinite, blocks)):
+        raise ValueError("a block estimate is not finite")
 
 
 def _upper(confidence: float) -> float:
