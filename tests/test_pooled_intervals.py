@@ -53,7 +53,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(confidence: float) -> No
 
 
 def test_what_blocks_share_is_not_covered() -> None:
-    """The simulation can fail: where a block's workloads go together, the mean is off more often."""
+    """The simulation can fail: where workloads go together, the mean is off more often."""
     rng = random.Random(2)
     found = [pooled_intervals(sample(rng, shared=SPREAD), 0.95)[0] for _ in range(RUNS)]
     missed = sum(misses(ratio, fmean(EFFECTS.values())) for ratio in found)

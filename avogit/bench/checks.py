@@ -89,7 +89,7 @@ def beyond_yardstick(
     """
     ours, theirs = worst_row(out, truth), worst_row(yardstick, truth)
     limit = max(_YARDSTICK_ROW * theirs.rmse, torch.finfo(out.dtype).eps / 2)
-    if ours.rmse > limit:
+    if not ours.rmse <= limit:  # nor what is no number
         return _incorrect(
             "beyond-yardstick",
             f"a row's relative error is {ours.rmse:.3g}, the baseline's {theirs.rmse:.3g}",
@@ -98,7 +98,7 @@ def beyond_yardstick(
     rounding = float(((rounded + 0.3 - 0.3) - rounded).abs().max())
     largest = float((out.double() - truth).abs().max())
     allowed = 2 * float((yardstick.double() - truth).abs().max()) + 2 * rounding
-    if largest > allowed:
+    if not largest <= allowed:
         return _incorrect(
             "beyond-yardstick",
             f"an element is off by {largest:.3g}, at most {allowed:.3g} is right",
