@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch", reason="no torch: install the `oracle` extra")
 
-from avogit.bench.arms import KernelFailed  # noqa: E402
-from avogit.bench.oracle import never_faster  # noqa: E402
-from avogit.records import BASELINE, CANDIDATE  # noqa: E402
+from avogit.bench.arms import KernelFailed
+from avogit.bench.oracle import never_faster
+from avogit.records import BASELINE, CANDIDATE
 
 Block = Mapping[str, Mapping[str, tuple[int, ...]]]
 
