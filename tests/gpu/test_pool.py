@@ -77,6 +77,15 @@ def test_a_candidates_crew_ends_with_its_evaluation_and_a_rivals_stays(pool: Poo
     assert not set(two["candidate"]) & set(one["candidate"])
 
 
+def test_who_was_started_first_serves_first(pool: Pool) -> None:
+    """It has had the time to make its context."""
+    evaluate(pool, BUNDLES)
+    waiting = list(pool._spare)
+    assert pool.first("candidate", CREW) is waiting[0]
+    pool.assemble({"candidate": "/new"}, 2)
+    assert pool.crew("candidate") == waiting[:2]
+
+
 def test_what_stays_goes_by_its_bundle_and_not_by_its_arm(pool: Pool) -> None:
     one = evaluate(pool, BUNDLES)
     two = evaluate(pool, {"candidate": "/newer", "rival-0": "/new", "rival-1": "/incumbent"})

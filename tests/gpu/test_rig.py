@@ -16,8 +16,9 @@ from avogit.bench.arms import EnvironmentBroken, KernelFailed  # noqa: E402
 from avogit.bench.gpu import rig as rig_module  # noqa: E402
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran  # noqa: E402
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout  # noqa: E402
+from avogit.bench.gpu.power import PowerLimit  # noqa: E402
 from avogit.bench.gpu.rig import BURST, RING, SUSTAINED, GpuRig  # noqa: E402
-from avogit.bench.protocol import Case, Region  # noqa: E402
+from avogit.bench.protocol import ArmSpec, Case, Order, Region  # noqa: E402
 from avogit.devices import find_device  # noqa: E402
 
 Make = Callable[..., Launcher]
@@ -66,6 +67,24 @@ def test_short_calls_are_called_twice_in_a_round_where_there_is_time(rig: GpuRig
     assert rig.weight([0.001]) == 1
 
 
+@pytest.mark.parametrize("workloads", [1, 8, 16])
+@pytest.mark.parametrize("rivals", [0, 1, 2])
+@pytest.mark.parametrize("sustained_s", [45.0, 60.0])
+def test_windows_are_so_long_that_two_blocks_fit(
+    rig: GpuRig, workloads: int, rivals: int, sustained_s: float
+) -> None:
+    arms = tuple(ArmSpec(f"arm-{n}", "/a") for n in range(1 + rivals))
+    order = Order(
+        arms, "", "fresh", 18.0, 0.99, "", (), beside=("flash2",), sustained_s=sustained_s
+    )
+    rig.timed, rig.regime = [CASE] * workloads, SUSTAINED
+    rig._window_s = rig._window(order)
+    assert 0.1 <= rig._window_s <= 0.85
+    block_s = workloads * rig.cost_s([0.001] * (len(arms) + 2))
+    assert 2 * block_s <= sustained_s or rig._window_s == 0.1
+    assert rig._window_s > 0.1 or workloads == 16
+
+
 def test_a_window_is_long_enough_by_what_is_known_of_the_arm(rig: GpuRig) -> None:
     def launches() -> int:
         found = rig._sustained_launches("candidate", 0)
@@ -89,6 +108,17 @@ def test_the_launches_before_the_card_has_settled_do_not_count() -> None:
     assert rig_module._settled([150 * ms, 90 * ms, 7 * ms, 8 * ms]) == [7 * ms, 8 * ms]
     assert rig_module._settled([ms, ms, 3 * ms]) == [3 * ms]  # never none at all
     assert rig_module._settled([900 * ms]) == [900 * ms]
+
+
+def test_a_call_that_the_host_held_up_is_asked_about_the_power_limit_too(rig: GpuRig) -> None:
+    """What bit in it would be told of the next call, which is sound."""
+    counter = iter([0, 5, 5, 9])
+    rig._limit = PowerLimit(lambda: next(counter))
+    held_up, sound = Ran(9.0, 1.0, (100.0,)), Ran(1.0, 9.0, (100.0,))
+    assert rig._disturbed(held_up, CASE)
+    assert not rig._disturbed(sound, CASE)
+    assert rig._disturbed(sound, CASE)
+    assert rig._limit.by_case() == {"w": 2}
 
 
 def test_the_oracles_clock_may_tell_a_little_more_than_the_events(rig: GpuRig) -> None:

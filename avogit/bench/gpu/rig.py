@@ -193,7 +193,7 @@ class GpuRig:
             self._mismatches = 0
             self.prove(arm, case, round(self._last_s * 1e9), timeout_s)
         if not sustained and self._blocks > 1:
-            late |= ran.waited or self._limit.bit(case.name, self._last_s)
+            late |= self._disturbed(ran, case)
         launch_us = statistics.fmean(_settled(ran.launch_us))
         self._launch_s[self.regime, arm.name, index] = launch_us / 1e6
         timed = Timed(round(launch_us * 1e3), 0, late)
@@ -409,6 +409,11 @@ class GpuRig:
         spent_s = _SETTLE_S + _CALL_S + RING * _ROUND_S / arms
         window_s = block_s / (arms * len(self.timed)) - spent_s
         return min(_WINDOW_S, max(_LEAST_WINDOW_S, window_s))
+
+    def _disturbed(self, ran: Ran, case: Case) -> bool:
+        """Whether the card waited for the host, or its power limit bit in this call."""
+        bit = self._limit.bit(case.name, self._last_s)  # or the next call would be blamed
+        return bit or ran.waited
 
     def _late(self, arm: LaunchedArm | BaselineArm, ran: Ran, wall_us: float) -> bool:
         """Whether our own clock tells another time than the events do."""
