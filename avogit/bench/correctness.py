@@ -29,6 +29,7 @@ from avogit.bench.protocol import Case, Defences
 from avogit.bench.rig import Answer, Arms, Rig, Seeds, kernel_failed
 from avogit.records import BASELINE, CANDIDATE, Verdict
 
+TOO_SLOW = "too-slow"
 _CALLS_PER_KIND = 2
 _AUDITED_ROWS = 32
 
@@ -164,7 +165,7 @@ def named(case: Case, kind: str) -> Iterator[None]:
 
 def too_slow(judge: Judge) -> Finding:
     detail = f"its calls alone do not fit into the {judge.deadline.budget_s:g} s there are"
-    return Finding(Verdict.TIMEOUT, "too-slow", detail)
+    return Finding(Verdict.TIMEOUT, TOO_SLOW, detail)
 
 
 def blame_for_time(judge: Judge) -> NoReturn:

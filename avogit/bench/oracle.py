@@ -18,7 +18,7 @@ import torch
 
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.checks import Finding
-from avogit.bench.correctness import Deadline, Judge, OutOfTime, blame_for_time, check
+from avogit.bench.correctness import TOO_SLOW, Deadline, Judge, OutOfTime, blame_for_time, check
 from avogit.bench.problem import ProblemError
 from avogit.bench.protocol import Hello, Order, Progress, Report, TaskSpec, receive, send
 from avogit.bench.rig import Rig, Seeds
@@ -169,7 +169,10 @@ def _sustained(
     progress: Callable[[str], None],
     single: Mapping[str, Mapping[str, int]],
 ) -> Timing:
-    """The same arms once more, with the card at its power limit. What fails there is shown only."""
+    """The same arms once more, with the card at its power limit.
+
+    What cannot be measured there is only told; a candidate that is wrong there is wrong.
+    """
     judging.rig.regime = "sustained"
     judging.deadline = Deadline(order.sustained_s)
     timing = Timing(judging, replace(order, sample="fresh"), progress)
@@ -177,6 +180,10 @@ def _sustained(
         timing.run(single)
     except EnvironmentBroken as broken:
         timing.voids.append(f"sustained: {broken.reason}: {broken.detail}")
+    except KernelFailed as failure:
+        if failure.finding.reason != TOO_SLOW:
+            raise
+        timing.voids.append(f"sustained: {TOO_SLOW}: {failure.finding.detail}")
     if len(timing.blocks) < LEAST_FOR_INTERVAL:
         timing.blocks.clear()
     return timing

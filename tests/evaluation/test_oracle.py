@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("torch", reason="no torch: install the `oracle` extra")
 
+from avogit.bench import oracle
 from avogit.bench.arms import KernelFailed
+from avogit.bench.correctness import Deadline, Judge
 from avogit.bench.oracle import never_faster
+from avogit.bench.protocol import ArmSpec, Defences, Order
+from avogit.bench.rig import Seeds
 from avogit.records import BASELINE, CANDIDATE
 
 Block = Mapping[str, Mapping[str, tuple[int, ...]]]
@@ -51,3 +56,30 @@ def test_a_baseline_that_is_faster_without_a_pause_is_not_the_candidates_doing()
 
 def test_without_a_sustained_sample_there_is_nothing_to_compare() -> None:
     never_faster(BURST, [])
+
+
+class Windows:
+    """A rig as far as planning asks it: a round takes longer than there is time."""
+
+    warms = True
+    regime = "burst"
+
+    def assemble(self, artefacts: Mapping[str, str]) -> None:
+        """Nothing to start."""
+
+    def weight(self, calls_s: Sequence[float]) -> int:
+        return 1
+
+    def cost_s(self, calls_s: Sequence[float]) -> float:
+        return 60.0
+
+
+def test_no_time_for_a_sustained_sample_is_no_fault_of_the_candidates() -> None:
+    """Thirty times as slow as the baseline, and right: burst has said that already."""
+    defences, told = Defences(), {"w": {CANDIDATE: 30_000_000, BASELINE: 1_000_000}}
+    order = Order((ArmSpec(CANDIDATE, "/a"),), "", "confirmation", 18.0, 0.99, "", ())
+    judge = Judge(Windows(), defences, Seeds(), Deadline(18.0))  # type: ignore[arg-type]
+    found = oracle._sustained(judge, replace(order, sustained_s=45.0), lambda text: None, told)
+    assert found.blocks == []
+    (why,) = found.voids
+    assert why.startswith("sustained: too-slow: its calls alone do not fit into the 45 s")
