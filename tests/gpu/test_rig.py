@@ -32,7 +32,7 @@ def rig() -> GpuRig:
     made.regime = BURST
     made.device = find_device("h200")
     made._crew = 4
-    made._mismatches = 0
+    made._mismatches = collections.Counter()
     made._last_s = 0.001
     made._window_s = 0.85
     made._beside = collections.deque(maxlen=100)
@@ -43,6 +43,10 @@ def rig() -> GpuRig:
 
 def arm_of(launcher: Any = None) -> LaunchedArm:
     return LaunchedArm("candidate", launcher, None)  # type: ignore[arg-type]
+
+
+def baseline_arm() -> BaselineArm:
+    return BaselineArm("baseline", lambda case, ring: None)  # type: ignore[arg-type,return-value]
 
 
 def test_a_round_costs_its_calls_and_the_rests_before_them(rig: GpuRig) -> None:
@@ -129,26 +133,39 @@ def test_the_oracles_clock_may_tell_a_little_more_than_the_events(rig: GpuRig) -
 
 
 @pytest.mark.parametrize("wall_us", [5900.0, 9000.0, 1.0, math.nan])
-def test_another_time_than_the_events_is_made_again_and_three_in_a_row_are_a_hack(
-    rig: GpuRig, wall_us: float
-) -> None:
+def test_another_time_than_the_events_is_made_again(rig: GpuRig, wall_us: float) -> None:
     ran = Ran(10.0, 1000.0, (5000.0,))
-    arm = arm_of()
-    for _ in range(2):
-        assert rig._late(arm, ran, wall_us)
-    assert not rig._late(arm, ran, 6000.0)  # in between all was well
-    assert rig._late(arm, ran, wall_us)
-    assert rig._late(arm, ran, wall_us)
-    with pytest.raises(KernelFailed) as failure:
-        rig._late(arm, ran, wall_us)
-    assert failure.value.finding.reason == "clock-mismatch"
+    assert rig._late(arm_of(), ran, wall_us)
+    assert rig._late(baseline_arm(), ran, wall_us)
 
 
-def test_the_baselines_own_lateness_is_nobodys_hack(rig: GpuRig) -> None:
-    baseline = BaselineArm("baseline", lambda case, ring: None)  # type: ignore[arg-type,return-value]
-    ran = Ran(10.0, 1000.0, (5000.0,))
-    assert all(rig._late(baseline, ran, 99_000.0) for _ in range(9))
+def test_the_baselines_own_lateness_is_not_the_launchers_overhead(rig: GpuRig) -> None:
+    assert rig._late(baseline_arm(), Ran(10.0, 1000.0, (5000.0,)), 99_000.0)
     assert rig.overhead_us(None) == 0.0  # type: ignore[arg-type]
+
+
+def suspect(rig: GpuRig, arm: LaunchedArm, late: str) -> None:
+    """Rounds in which an arm is late (`x`) or not, and the baseline after it never is."""
+    for word in late:
+        rig._suspect(arm, CASE, word == "x", 20.0)
+        rig._suspect(baseline_arm(), CASE, False, 20.0)
+
+
+def test_an_arm_that_is_late_again_and_again_has_to_prove_its_clock(
+    rig: GpuRig, launcher: Make
+) -> None:
+    """However often others are called in between."""
+    liar, honest = (arm_of(launcher(f"busy:0.05:{us}")) for us in (1000, 50_000))
+    suspect(rig, liar, "xx.xx.")
+    with pytest.raises(KernelFailed) as failure:
+        suspect(rig, liar, "xxx")
+    assert failure.value.finding.reason == "clock-mismatch"
+    suspect(rig, honest, "xxxxxxx")
+
+
+def test_a_baseline_proves_nothing(rig: GpuRig) -> None:
+    for _ in range(9):
+        rig._suspect(baseline_arm(), CASE, True, 20.0)
 
 
 def test_a_clock_that_tells_what_ours_tells_is_proved(rig: GpuRig, launcher: Make) -> None:

@@ -101,7 +101,7 @@ class GpuRig:
         self._last_s = 0.0
         self._window_s = _WINDOW_S
         self._launch_s: dict[tuple[str, str, int], float] = {}  # by regime, arm and case
-        self._mismatches = 0
+        self._mismatches: collections.Counter[str] = collections.Counter()  # in a row, by arm
         self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
         self._crew = _CREW
         self._blocks = 0  # begun in this evaluation
@@ -188,16 +188,16 @@ class GpuRig:
         wall_us = (time.perf_counter_ns() - began) / 1e3
         self._last_s = ran.launch_us[-1] / 1e6
         late = self._late(arm, ran, wall_us)
-        self._mismatches = self._mismatches + 1 if late else 0
-        if self._mismatches >= _MISMATCHES and isinstance(arm, LaunchedArm):
-            self._mismatches = 0
-            self.prove(arm, case, round(self._last_s * 1e9), timeout_s)
+        disturbed = late
         if not sustained and self._blocks > 1:
-            late |= self._disturbed(ran, case)
+            disturbed |= self._disturbed(ran, case)
         launch_us = statistics.fmean(_settled(ran.launch_us))
         self._launch_s[self.regime, arm.name, index] = launch_us / 1e6
-        timed = Timed(round(launch_us * 1e3), 0, late)
-        return Answer(timed, self._out(arm, case), poison, self._finding(arm, case, defences))
+        timed = Timed(round(launch_us * 1e3), 0, disturbed)
+        finding = self._finding(arm, case, defences)
+        answer = Answer(timed, self._out(arm, case), poison, finding)
+        self._suspect(arm, case, late, timeout_s)  # after its output was read: that is made again
+        return answer
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
         """Time some calls by our own clock alone: a launcher's events must tell the same.
@@ -254,7 +254,8 @@ class GpuRig:
 
     def begin(self, order: Order, progress: Callable[[str], None]) -> None:
         """An evaluation begins; where others compute on the card, wait, then say so."""
-        self.regime, self._mismatches, self._blocks = BURST, 0, 0
+        self.regime, self._blocks = BURST, 0
+        self._mismatches.clear()
         self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
         self._audited = {}
         self._launch_s.clear()
@@ -409,6 +410,18 @@ class GpuRig:
         spent_s = _SETTLE_S + _CALL_S + RING * _ROUND_S / arms
         window_s = block_s / (arms * len(self.timed)) - spent_s
         return min(_WINDOW_S, max(_LEAST_WINDOW_S, window_s))
+
+    def _suspect(
+        self, arm: LaunchedArm | BaselineArm, case: Case, late: bool, timeout_s: float
+    ) -> None:
+        """An arm whose clock told another time in all its last calls has to prove it.
+
+        Calls of other arms in between say nothing of this one's.
+        """
+        self._mismatches[arm.name] = self._mismatches[arm.name] + 1 if late else 0
+        if self._mismatches[arm.name] >= _MISMATCHES and isinstance(arm, LaunchedArm):
+            self._mismatches[arm.name] = 0
+            self.prove(arm, case, round(self._last_s * 1e9), timeout_s)
 
     def _disturbed(self, ran: Ran, case: Case) -> bool:
         """Whether the card waited for the host, or its power limit bit in this call."""
