@@ -34,8 +34,7 @@ def vary(context: Context) -> Proposal | NoProposal:
     if carried is not None:
         session.carry(carried.files, carried.summary)
     conversation = Conversation(_first_messages(session, carried))
-    with Client(endpoint) as client:
-        ending = _converse(session, client, conversation)
+    ending = _converse(session, Client(endpoint), conversation)
     usage = context.meter.usage or Usage(endpoint.model)
     attachments = {TRANSCRIPT: conversation.transcript(redaction)}
     found = _outcome(session, ending)
