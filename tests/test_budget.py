@@ -37,7 +37,7 @@ def test_a_price_that_nobody_knows_is_no_zero() -> None:
 
 def test_a_meter_keeps_every_reply_before_the_next() -> None:
     kept: list[Usage] = []
-    meter = Meter(Limit(tokens=25), PRICES, journal=kept.append)
+    meter = Meter(Limit(tokens=25), PRICES, journal=lambda usage, _: kept.append(usage))
     meter.charge(Usage("gpt-5", 10, 1))
     assert meter.reached() == ""
     meter.charge(Usage("gpt-5", 20, 2))

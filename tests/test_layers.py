@@ -47,7 +47,7 @@ LAYERS = (
     ("evaluation",),
     ("trust",),
     ("session",),
-    ("context", "supervisor"),
+    ("context", "supervisor", "halfway"),
     ("confirm", "founding", "judging"),
     ("step",),
     ("trial",),
