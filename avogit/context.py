@@ -76,7 +76,7 @@ def make_context(
         partner=partner,
         assignment=direction.text if direction else "",
         directed=direction is not None and direction.parent == parent.oid,
-        templates=_user_templates(session),
+        templates=user_templates(session),
         profile=_profiler(session) if session.task.buffers else None,
         halfway=halfway,
     )
@@ -94,7 +94,7 @@ def _lessons(session: Session) -> dict[str, bytes]:
     return {LESSONS: lessons.document(found, session.task.name).encode()} if found else {}
 
 
-def _user_templates(session: Session) -> dict[str, str]:
+def user_templates(session: Session) -> dict[str, str]:
     """The user's prompts as committed: what a step was told can be found again."""
     files = store.folder_files(session.repo, session.base, USER_TEMPLATES)
     return {name: data.decode("utf-8", "replace") for name, data in files.items()}

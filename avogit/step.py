@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import random
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avogit import halfway, lessons, selection, store, supervisor
+from avogit import halfway, selection, store, supervisor, teaching
 from avogit.budget import Meter, Spent
 from avogit.config import Limit
 from avogit.context import make_context
 from avogit.directions import Direction
 from avogit.founding import found_population
-from avogit.judging import Judgement, judge
+from avogit.judging import judge
 from avogit.operators import MODEL_OPERATORS, NoProposal, load_operator
 from avogit.records import Candidate, Evaluation, Halfway, Lineage, Proposal, Status
 from avogit.session import Session
@@ -311,29 +311,21 @@ def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand) -> StepResult
         subject=work.subject,
         generation=max(p.generation for p in parents) + 1,
     )
+    taught, asking = teaching.lesson(session, work, parents[0], judged, turn.meter)
     entry = replace(
         entry,
         body=work.body,
         plan=work.plan,
-        usage=work.usage,
+        usage=work.usage + asking if work.usage and asking else work.usage or asking,
         crossed=judged.crossed,
         wall_s=turn.meter.spent().wall_s,
         device_s=session.device_s - before_s,
-        lesson=_lesson(session, work, parents[0], judged),
+        lesson=taught,
         attachments=attachments,
     )
     candidate = turn.writer.record(entry)
     outcome, reason = str(judged.decision.status), judged.decision.reason
     return StepResult(outcome, reason, work.operator, candidate, judged.evaluation, parents[0].oid)
-
-
-def _lesson(
-    session: Session, work: store.WorkInHand, parent: Candidate, judged: Judgement
-) -> Mapping[str, object] | None:
-    """What the step taught, where its effect is clear."""
-    before, after = (session.source(rev).files for rev in (parent.oid, work.tree))
-    evaluation, decision = judged.evaluation, judged.decision
-    return lessons.distil(work.subject, work.plan, evaluation, decision, before, after)
 
 
 def _score(lineage: Lineage, oid: str) -> float | None:

@@ -49,6 +49,7 @@ LAYERS = (
     ("session",),
     ("context", "supervisor", "halfway"),
     ("confirm", "founding", "judging"),
+    ("teaching",),
     ("step",),
     ("trial",),
     ("ablation",),

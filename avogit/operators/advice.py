@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from avogit.config import Agent
-from avogit.operators.agent.replies import parse_json
+from avogit.operators.agent.replies import Reply, parse_json
 from avogit.operators.redaction import Redaction
 from avogit.records import Usage
 
@@ -39,7 +39,8 @@ def ask(
     try:
         reply = client.complete(messages, tools, settings.timeout_s)
     except Stopped as stopped:
-        raise NoAdvice(f"{stopped.outcome}: {stopped.detail}") from stopped
+        paid = client.charge(Reply()) if stopped.begun else None
+        raise NoAdvice(f"{stopped.outcome}: {stopped.detail}", paid) from stopped
     usage = client.charge(reply)
     call = next((call for call in reply.calls if call.name == tool["name"]), None)
     if call is None:
