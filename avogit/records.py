@@ -153,7 +153,7 @@ class Halfway:
     """How far a step came: what its operator goes on from where the process was killed."""
 
     parent: str  # commit id of what is varied by now
-    said: tuple[bytes, ...]  # its conversation, a message each, as JSON
+    said: tuple[Mapping[str, Any], ...]  # its conversation, message by message, JSON values
     state: Mapping[str, Any]  # the operator's own, JSON values
     files: Mapping[str, bytes] = field(default_factory=dict)  # its workspace; none: no change
     plan: Plan | None = None

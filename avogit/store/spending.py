@@ -1,10 +1,9 @@
 """What a step has paid so far, and how far it came, kept in git until the step is recorded.
 
 Owns the note's form: a commit on the parent whose tree holds `spending.json`, where the writer's
-work in hand will be; of a step that can be gone on with also its conversation (`said/`, a file a
-message, so that what was kept before is not written again) and its `workspace`. A record of the
+work in hand will be; beside it the `workspace` of a step that can be gone on with. A record of the
 step takes its place in one transaction, so what was paid is counted once, whenever the process
-dies.
+dies. A note is three objects: a long run leaves many, and packs make little of them.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import Any
 from avogit.records import Halfway, Usage
 from avogit.store import documents, message, reader, work
 from avogit.store.attempts import ATTEMPT, attempt_payload
-from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry, parse_tree
+from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
 from avogit.store.repository import Repository
 
 TRANSCRIPT = "transcript.json.gz"
 _FILE = "spending.json"
-_SAID, _WORKSPACE = "said", "workspace"
+_WORKSPACE = "workspace"
 _MOST_TRIES = 3  # a conversation that ends every process that goes on with it is left alone
 
 
@@ -63,10 +62,6 @@ def add_spending(new: NewObjects, item: Spending, population: str, time_s: int) 
         "halfway": _halfway_to_json(item.halfway),
     }
     entries = {_FILE: TreeEntry(REGULAR, new.blob(documents.to_bytes(document)))}
-    if item.halfway is not None and item.halfway.said:
-        said = enumerate(item.halfway.said)
-        files = {f"{number:05}.json": TreeEntry(REGULAR, new.blob(data)) for number, data in said}
-        entries[_SAID] = TreeEntry(TREE, new.tree(files))
     if item.tree:
         entries[_WORKSPACE] = TreeEntry(TREE, item.tree)
     subject = work.HALFWAY if item.can_go_on else work.PAYS
@@ -76,8 +71,8 @@ def add_spending(new: NewObjects, item: Spending, population: str, time_s: int) 
 
 def read_spending(repo: Repository, tip: str) -> Spending | None:
     """The note that a wip ref's commit holds; None where it holds something else."""
-    names = [tip, f"{tip}:{_FILE}", f"{tip}:{_WORKSPACE}", f"{tip}:{_SAID}"]
-    commit, blob, tree, said = reader.read_objects(repo, names)
+    names = [tip, f"{tip}:{_FILE}", f"{tip}:{_WORKSPACE}"]
+    commit, blob, tree = reader.read_objects(repo, names)
     if commit is None or blob is None:
         return None
     document = documents.parse_document(blob[2], f"spending {tip[:10]}")
@@ -87,7 +82,7 @@ def read_spending(repo: Repository, tip: str) -> Spending | None:
         parent=document["parent"],
         usage=work.usage_from_json(document["usage"]) or Usage(),
         wall_s=document.get("wall_s", 0.0),
-        halfway=_halfway(repo, halfway, said) if halfway is not None else None,
+        halfway=_halfway(halfway) if halfway is not None else None,
         tree=tree[0] if tree is not None else "",
         goes_on=document.get("goes_on", False),
         tries=document.get("tries", 0),
@@ -116,8 +111,8 @@ def interrupted(item: Spending) -> tuple[dict[str, object], dict[str, bytes]]:
         halfway.summary,
     )  # fmt: skip
     payload |= {"usage": work.usage_to_json(item.usage), "wall_s": item.wall_s}
-    said = b"[%s]" % b",\n".join(halfway.said)
-    return payload, {TRANSCRIPT: gzip.compress(said, mtime=0)} if halfway.said else {}
+    said = gzip.compress(documents.to_bytes(halfway.said), mtime=0)
+    return payload, {TRANSCRIPT: said} if halfway.said else {}
 
 
 def _halfway_to_json(item: Halfway | None) -> dict[str, Any] | None:
@@ -125,17 +120,14 @@ def _halfway_to_json(item: Halfway | None) -> dict[str, Any] | None:
         return None
     return {
         "parent": item.parent,
+        "said": item.said,
         "state": item.state,
         "plan": work.plan_to_json(item.plan),
         "summary": item.summary,
     }
 
 
-def _halfway(repo: Repository, told: dict[str, Any], said: reader.Object | None) -> Halfway:
-    messages: list[bytes] = []
-    if said is not None:
-        entries = parse_tree(said[2], repo.object_format)
-        found = reader.read_objects(repo, [entries[name].oid for name in sorted(entries)])
-        messages = [item[2] for item in found if item is not None]
+def _halfway(told: dict[str, Any]) -> Halfway:
     plan = work.plan_from_json(told["plan"])
-    return Halfway(told["parent"], tuple(messages), told["state"], {}, plan, told["summary"])
+    said = tuple(told["said"])
+    return Halfway(told["parent"], said, told["state"], {}, plan, told["summary"])

@@ -33,9 +33,7 @@ def test_a_note_outlives_its_process_and_is_recorded_once(repo: Repository) -> N
 
 
 def halfway(repo: Repository, parent: str) -> Halfway:
-    return Halfway(
-        parent, (b'{"role": "system"}', b'{"role": "user"}'), {"turns": 2}, {}, PLAN, "s"
-    )
+    return Halfway(parent, ({"role": "system"}, {"role": "user"}), {"turns": 2}, {}, PLAN, "s")
 
 
 def test_a_step_is_left_to_the_operator_that_can_go_on_with_it(repo: Repository) -> None:

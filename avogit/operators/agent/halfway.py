@@ -1,14 +1,13 @@
 """A step's conversation and workspace as they are kept after each reply, and taken up from there.
 
 Owns that form. A process that is killed loses the request that it waited for, and nothing else:
-a reply that was paid for is acted on by the next process. Leaves when and where it is kept to
-whoever gave the context.
+a reply that was paid for is acted on by the next process, again where that is cheap. Leaves where
+it is kept to whoever gave the context.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +22,8 @@ _COUNTERS = ("turns", "unusable", "mistaken", "called", "summed_up")
 def halfway(session: Session, conversation: Conversation, pending: Reply | None = None) -> Halfway:
     """How far the step came, without secrets. `pending`: a reply that is to be acted on."""
     files = session.unfinished()
-    said = [*conversation.said, *([as_message(pending)] if pending else [])]
     redaction = session.redaction
+    told: Any = redaction.data([*conversation.said, *([as_message(pending)] if pending else [])])
     state = {
         **{name: getattr(conversation, name) for name in _COUNTERS},
         "counted": list(conversation.counted),
@@ -35,7 +34,7 @@ def halfway(session: Session, conversation: Conversation, pending: Reply | None 
     }
     return Halfway(
         parent=session.parent.oid,
-        said=tuple(_to_bytes(redaction.data(message)) for message in said),
+        said=tuple(told),
         state=state,
         files=files,
         plan=session.plan,
@@ -46,7 +45,7 @@ def halfway(session: Session, conversation: Conversation, pending: Reply | None 
 def taken_up(session: Session, left: Halfway) -> Conversation:
     """The conversation that an earlier process left; the session becomes what it was."""
     state = left.state
-    said = [json.loads(data) for data in left.said]
+    said = [dict(message) for message in left.said]
     pending = _reply(state["pending"])
     if pending is not None:
         said.pop()
@@ -107,7 +106,3 @@ def _reply(told: Mapping[str, Any] | None) -> Reply | None:
     calls = tuple(ToolCall(**call) for call in told["calls"])
     tokens = Tokens(*told["tokens"]) if told["tokens"] else None
     return Reply(told["text"], calls, tokens, told["broken"])
-
-
-def _to_bytes(message: object) -> bytes:
-    return json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -17,7 +17,14 @@ from avogit.operators.agent.halfway import halfway
 from avogit.operators.agent.memory import Conversation, compact
 from avogit.operators.agent.replies import Reply, ToolCall
 from avogit.operators.agent.session import Refused, Session
-from avogit.operators.agent.tools import GaveUp, Malformed, Submitted, call_tool, tool_list
+from avogit.operators.agent.tools import (
+    LASTING,
+    GaveUp,
+    Malformed,
+    Submitted,
+    call_tool,
+    tool_list,
+)
 from avogit.operators.text import one_line
 
 CUT_OFF_LIMIT = 3  # replies in a row that could not be used
@@ -45,7 +52,8 @@ def converse(
             ending = _answer(session, conversation, reply, tools, numbered)
             if ending is not None:
                 return ending
-            meter.keep(halfway(session, conversation))
+            if any(call.name in LASTING for call in reply.calls):
+                meter.keep(halfway(session, conversation))
         if conversation.turns >= limits.max_turns:
             raise Stopped("budget", f"all {limits.max_turns} turns are used up")
         if used_up := meter.reached():
