@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,10 +49,10 @@ def planted(polynomial: Path) -> Path:
 
 
 @contextlib.contextmanager
-def at_work(directory: Path, server: ScriptedOpenAI) -> Iterator[subprocess.Popen[str]]:
+def at_work(directory: Path, server: ScriptedOpenAI, *more: str) -> Iterator[subprocess.Popen[str]]:
     """`avogit run` of one step, which asks this server."""
     environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY, "AVOGIT_MODEL": "m"}
-    words = ["run", "--operator", "agent", "--steps", "1", "--no-confirm", "--json"]
+    words = ["run", "--operator", "agent", "--steps", "1", "--no-confirm", "--json", *more]
     with subprocess.Popen(
         [sys.executable, "-m", "avogit", *words],
         cwd=directory,
@@ -205,3 +206,42 @@ def test_who_wants_no_carrying_starts_anew_and_the_record_has_it_all(
     said = told(avogit, planted, "show", records[1], "--transcript")["said"]
     assert [message["role"] for message in said][-4:] == ["assistant", "tool"] * 2
     assert "[redacted OPENAI_API_KEY]" in str(said)
+
+
+def test_a_run_takes_up_what_its_dead_worker_had_in_hand(planted: Path, avogit) -> None:
+    waiting = threading.Event()
+
+    def script(body: dict[str, Any]) -> Reply:
+        turn = sum(message["role"] == "assistant" for message in body["messages"])
+        if turn == 1 and not waiting.is_set():
+            waiting.set()
+            return hang()
+        broken = call("write_file", path="kernel.cpp", content=f"broken {len(server.requests)};")
+        return (PLAN, broken, SUBMIT)[min(turn, 2)]
+
+    more = ("--workers", "2", "--steps", "4")
+    with ScriptedOpenAI(script) as server, at_work(planted, server, *more) as process:
+        assert waiting.wait(60)
+        time.sleep(0.5)
+        for pid in workers_of(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        out, errors = process.communicate(timeout=100)
+    assert process.returncode == 0, errors
+    steps = json.loads(out)["run"]["steps"]
+    assert "worker-died" in [step["outcome"] for step in steps]
+    (taken_up, *_) = [step for step in steps if step["resumed"]]
+    assert taken_up["outcome"] == "rejected"
+    # Several were killed, each with one request at most under way.
+    paid = told(avogit, planted, "cost")["total"]["input_tokens"]
+    assert 100 * (len(server.requests) - 3) <= paid <= 100 * (len(server.requests) - 1)
+
+
+def workers_of(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            ours = entry.name.isdigit() and int(fields[1]) == pid
+            if ours and b"workers.program" in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
