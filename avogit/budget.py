@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from avogit.config import Limit, Price, RunLimit
 from avogit.records import Halfway, Usage
 
-Journal = Callable[[Usage, Halfway | None], None]
+Journal = Callable[["Meter"], None]
 _PER_MILLION = 1e6
 
 
@@ -68,7 +68,7 @@ class Meter:
     limit: Limit = field(default_factory=Limit)
     prices: Mapping[str, Price] = field(default_factory=dict)
     # keeps the sum so far, before the next reply is paid, and how far the step came
-    journal: Journal = lambda _usage, _halfway: None
+    journal: Journal = lambda _meter: None
     device_s: Callable[[], float] = lambda: 0.0
     clock: Callable[[], float] = time.monotonic
     usage: Usage | None = None
@@ -86,12 +86,12 @@ class Meter:
         cost = priced(usage, self.prices)
         self.usage = cost if self.usage is None else self.usage + cost
         self.halfway = halfway or self.halfway
-        self.journal(self.usage, self.halfway)
+        self.journal(self)
 
     def keep(self, halfway: Halfway) -> None:
         """The step came further, at no cost."""
         self.halfway = halfway
-        self.journal(self.usage or Usage(), halfway)
+        self.journal(self)
 
     def go_on(self, usage: Usage, halfway: Halfway | None, wall_s: float) -> None:
         """The step began in another process: what was spent there counts."""

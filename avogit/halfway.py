@@ -15,19 +15,23 @@ from avogit.records import Candidate, Halfway, Lineage, Usage
 from avogit.session import Session
 
 
-def journal(
-    session: Session, writer: store.Writer, operator: str, parent: Candidate, meter: Meter
-) -> Journal:
+def journal(session: Session, writer: store.Writer, operator: str, parent: Candidate) -> Journal:
     """What a meter calls after each reply: it keeps the sum so far, and how far the step came."""
 
-    def note(usage: Usage, halfway: Halfway | None) -> None:
-        new, tree = store.NewObjects(session.repo), ""
+    def note(meter: Meter) -> None:
+        new, tree, halfway = store.NewObjects(session.repo), "", meter.halfway
         if halfway is not None and halfway.files:
             base = store.tree_of(session.repo, halfway.parent)
             tree = store.add_files(new, base, session.task.path, halfway.files)
-        wall_s = meter.spent().wall_s
-        goes_on = operator in GOING_ON
-        item = store.Spending(operator, parent.oid, usage, wall_s, halfway, tree, goes_on)
+        item = store.Spending(
+            operator=operator,
+            parent=parent.oid,
+            usage=meter.usage or Usage(),
+            wall_s=meter.spent().wall_s,
+            halfway=halfway,
+            tree=tree,
+            goes_on=operator in GOING_ON,
+        )
         writer.spend(item, new)
 
     return note

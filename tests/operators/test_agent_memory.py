@@ -215,12 +215,13 @@ def test_a_step_that_was_summed_up_goes_on_from_its_summary(tmp_path: Path, serv
     one, two = tmp_path / "1", tmp_path / "2"
     one.mkdir()
     two.mkdir()
-    kept: list[Halfway] = []
-    meter = Meter(journal=lambda _, halfway: kept.append(halfway) if halfway else None)
+    kept: list[Halfway | None] = []
+    meter = Meter(journal=lambda meter: kept.append(meter.halfway))
     script = with_summaries([PLAN, FASTER, call("list_files"), call("list_files"), refused(401)],
                             say("Blocks of 8 are next."))  # fmt: skip
     run(one, serve, script, SMALL, meter=meter)
     left = kept[-1]
+    assert left is not None
     assert left.files == {"kernel.cpp": HALVED}
     found, server, _ = run(two, serve, with_summaries([SUBMIT], say("")), SMALL, halfway=left)
     assert isinstance(found, Proposal)
