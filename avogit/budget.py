@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from avogit.config import Limit, Price, RunLimit
-from avogit.records import Usage
+from avogit.records import Halfway, Usage
 
-Journal = Callable[[Usage], None]
+Journal = Callable[["Meter"], None]
 _PER_MILLION = 1e6
 
 
@@ -67,10 +67,13 @@ class Meter:
 
     limit: Limit = field(default_factory=Limit)
     prices: Mapping[str, Price] = field(default_factory=dict)
-    journal: Journal = lambda _usage: None  # keeps the sum so far, before the next reply is paid
+    # keeps the sum so far, before the next reply is paid, and how far the step came
+    journal: Journal = lambda _meter: None
     device_s: Callable[[], float] = lambda: 0.0
     clock: Callable[[], float] = time.monotonic
     usage: Usage | None = None
+    earlier_s: float = 0.0  # that the step took in a process that was killed
+    halfway: Halfway | None = None  # how far the step came, where its operator tells
     _beside: Usage | None = None
     _begun_s: float = 0.0
     _device_before_s: float = 0.0
@@ -78,11 +81,22 @@ class Meter:
     def __post_init__(self) -> None:
         self._begun_s, self._device_before_s = self.clock(), self.device_s()
 
-    def charge(self, usage: Usage) -> None:
-        """One reply was paid for."""
+    def charge(self, usage: Usage, halfway: Halfway | None = None) -> None:
+        """One reply was paid for; `halfway` tells how far the step is with it."""
         cost = priced(usage, self.prices)
         self.usage = cost if self.usage is None else self.usage + cost
-        self.journal(self.usage)
+        self.halfway = halfway or self.halfway
+        self.journal(self)
+
+    def keep(self, halfway: Halfway) -> None:
+        """The step came further, at no cost."""
+        self.halfway = halfway
+        self.journal(self)
+
+    def go_on(self, usage: Usage, halfway: Halfway | None, wall_s: float) -> None:
+        """The step began in another process: what was spent there counts."""
+        self.usage, self.halfway, self.earlier_s = usage, halfway, wall_s
+        self._begun_s -= wall_s
 
     def charge_beside(self, usage: Usage) -> None:
         """Something else was paid on the step's account, and is recorded by itself."""

@@ -76,6 +76,7 @@ class Agent:
     shell_timeout_s: float = 120.0  # one command of the `shell` tool
     context_tokens: int = 100_000  # a longer conversation is summed up
     carry: bool = True  # go on with what a failed step from the same parent left
+    lessons: bool = True  # ask the model to put into words what a measured child taught
 
 
 @dataclass(frozen=True, slots=True)

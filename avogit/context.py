@@ -20,7 +20,17 @@ from avogit.evaluation.profiling import profile as profile_files
 from avogit.operators import Context, Evaluate, FindRepeat, Merged, Profiler, Recorded
 from avogit.operators.knowledge import user_documents
 from avogit.operators.prompts import USER_TEMPLATES
-from avogit.records import Candidate, Decision, Evaluation, Lineage, Plan, Profile, Status, Verdict
+from avogit.records import (
+    Candidate,
+    Decision,
+    Evaluation,
+    Halfway,
+    Lineage,
+    Plan,
+    Profile,
+    Status,
+    Verdict,
+)
 from avogit.session import Session
 
 LESSONS = "lessons.md"
@@ -39,6 +49,7 @@ def make_context(
     command: str | None = None,
     partner: Candidate | None = None,
     direction: Direction | None = None,
+    halfway: Halfway | None = None,
 ) -> Context:
     """Everything that `operator` may read and do, to vary `parent`."""
     return Context(
@@ -65,8 +76,9 @@ def make_context(
         partner=partner,
         assignment=direction.text if direction else "",
         directed=direction is not None and direction.parent == parent.oid,
-        templates=_user_templates(session),
+        templates=user_templates(session),
         profile=_profiler(session) if session.task.buffers else None,
+        halfway=halfway,
     )
 
 
@@ -82,7 +94,7 @@ def _lessons(session: Session) -> dict[str, bytes]:
     return {LESSONS: lessons.document(found, session.task.name).encode()} if found else {}
 
 
-def _user_templates(session: Session) -> dict[str, str]:
+def user_templates(session: Session) -> dict[str, str]:
     """The user's prompts as committed: what a step was told can be found again."""
     files = store.folder_files(session.repo, session.base, USER_TEMPLATES)
     return {name: data.decode("utf-8", "replace") for name, data in files.items()}

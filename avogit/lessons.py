@@ -63,6 +63,11 @@ def distil(
     }
 
 
+def in_words(found: Mapping[str, object], words: str) -> dict[str, object]:
+    """The lesson with its cause in a model's words, after the facts."""
+    return {**found, "text": f"{found['text']}. {words}", "words": words}
+
+
 def joined(told: Sequence[Mapping[str, Any]]) -> tuple[Lesson, ...]:
     """Lessons from their payloads, oldest first: the same change and claim make one."""
     groups: dict[tuple[str, ...], list[int]] = {}

@@ -104,7 +104,7 @@ class Course:
         granted = self._granted.pop(worker)
         # What a dead worker had spent is not known yet: as much as it could.
         self._purse.take(all_of(granted) if result.outcome == DIED else result.spent)
-        result = replace(_without_raw(result), left=self._purse.left())
+        result = replace(_slim(result, lineage), left=self._purse.left())
         self.done.append(result)
         live = lineage.live()
         self.lines, self.best = len(live), live[0].score if live else None
@@ -135,11 +135,17 @@ class Course:
         )
 
 
-def _without_raw(result: StepResult) -> StepResult:
-    """Less the raw times, which its record has: a run keeps all of its results."""
-    if result.evaluation is None:
+def _slim(result: StepResult, lineage: Lineage) -> StepResult:
+    """Less the raw times, which its record has, and with the lineage's own candidate.
+
+    A run keeps all of its results, and its lineage.
+    """
+    if result.evaluation is not None:
+        result = replace(result, evaluation=replace(result.evaluation, raw={}))
+    if result.candidate is None:
         return result
-    return replace(result, evaluation=replace(result.evaluation, raw={}))
+    known = lineage.candidates.get(result.candidate.oid, result.candidate)
+    return replace(result, candidate=known)
 
 
 class Watcher(Protocol):

@@ -11,6 +11,7 @@ import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 BASELINE = "baseline"
 CANDIDATE = "candidate"
@@ -145,6 +146,18 @@ class Usage:
             self.unreported + other.unreported,
             (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Halfway:
+    """How far a step came: what its operator goes on from where the process was killed."""
+
+    parent: str  # commit id of what is varied by now
+    said: tuple[Mapping[str, Any], ...]  # its conversation, message by message, JSON values
+    state: Mapping[str, Any]  # the operator's own, JSON values
+    files: Mapping[str, bytes] = field(default_factory=dict)  # its workspace; none: no change
+    plan: Plan | None = None
+    summary: str = ""  # for whoever does not go on from here, but starts anew
 
 
 @dataclass(frozen=True, slots=True)

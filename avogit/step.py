@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import random
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avogit import lessons, selection, store, supervisor
+from avogit import halfway, selection, store, supervisor, teaching
 from avogit.budget import Meter, Spent
 from avogit.config import Limit
 from avogit.context import make_context
 from avogit.directions import Direction
 from avogit.founding import found_population
-from avogit.judging import Judgement, judge
+from avogit.judging import judge
 from avogit.operators import MODEL_OPERATORS, NoProposal, load_operator
-from avogit.records import Candidate, Evaluation, Lineage, Proposal, Status
+from avogit.records import Candidate, Evaluation, Halfway, Lineage, Proposal, Status
 from avogit.session import Session
 
 _OVERTAKEN = "overtaken"
@@ -72,10 +72,12 @@ def grow(
 ) -> StepResult:
     """A step of `operator` in a population that has its seed; retires nothing."""
     meter = _meter(session, session.config.budget.step if limit is None else limit)
-    with store.writer(session.repo, session.population) as writer:
+    with store.writer(session.repo, session.population, halfway.resumes(operator)) as writer:
         turn = _Turn(session, writer, operator, meter, command)
-        work = writer.unfinished()
-        result = _vary(turn) if work is None else _finish(turn, work)
+        if (work := writer.unfinished()) is not None:
+            result = _finish(turn, work)
+        else:
+            result = _go_on(turn) or _vary(turn)
     return replace(result, spent=meter.spent())
 
 
@@ -141,15 +143,44 @@ def _vary(turn: _Turn) -> StepResult:
         rng = session.rng(lineage, turn.writer.number)
         parent, partner = turn.pair or (_parent(session, lineage, rng, direction), None)
         proposal = _propose(turn, lineage, parent, partner, rng, direction)
-        if turn.operator in MODEL_OPERATORS:
-            meter.settle(proposal.usage)
-        if isinstance(proposal, NoProposal):
-            return _keep_attempt(turn, proposal, parent.oid)
-        result = _consider(turn, lineage, proposal)
+        result = _weigh(turn, lineage, parent, proposal)
         if result.outcome != _OVERTAKEN or meter.usage is not None:
             break
         lineage = session.lineage()
-    if result.candidate is None:
+    return _kept(turn, proposal, result)
+
+
+def _go_on(turn: _Turn) -> StepResult | None:
+    """Take up a step whose process ended while its operator was at work, if there is one."""
+    session, writer = turn.session, turn.writer
+    if writer.left is None:
+        return None
+    lineage = session.lineage()
+    found = halfway.take_up(session, writer, lineage, turn.meter)
+    if found is None:
+        return None
+    parent, came = found
+    proposal = _propose(
+        turn, lineage, parent, None, session.rng(lineage, writer.number), None, came
+    )
+    result = _kept(turn, proposal, _weigh(turn, lineage, parent, proposal))
+    return replace(result, resumed=True)
+
+
+def _weigh(
+    turn: _Turn, lineage: Lineage, parent: Candidate, proposal: Proposal | NoProposal
+) -> StepResult:
+    """What a proposal comes to. `lineage` is what it was made from."""
+    if turn.operator in MODEL_OPERATORS:
+        turn.meter.settle(proposal.usage)
+    if isinstance(proposal, NoProposal):
+        return _keep_attempt(turn, proposal, parent.oid)
+    return _consider(turn, lineage, proposal)
+
+
+def _kept(turn: _Turn, proposal: Proposal | NoProposal, result: StepResult) -> StepResult:
+    """The result; a proposal that came to no candidate is recorded as an attempt."""
+    if result.candidate is None and isinstance(proposal, Proposal):
         _keep_attempt(turn, _dropped(result, proposal), proposal.parent)
     return result
 
@@ -171,10 +202,11 @@ def _propose(
     partner: Candidate | None,
     rng: random.Random,
     direction: Direction | None,
+    came: Halfway | None = None,
 ) -> Proposal | NoProposal:
     vary = load_operator(turn.operator)
     writer, operator = turn.writer, turn.operator
-    turn.meter.journal = lambda usage: writer.spend(store.Spending(operator, parent.oid, usage))
+    turn.meter.journal = halfway.journal(turn.session, writer, operator, parent)
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
         turn.session.progress(f"{operator}: varying {parent.oid[:10]}")
         context = make_context(
@@ -189,12 +221,14 @@ def _propose(
             command=turn.command,
             partner=partner,
             direction=direction,
+            halfway=came,
         )
         try:
             return vary(context)
         except KeyboardInterrupt:
-            stopped = NoProposal("interrupted", "Ctrl-C, while the operator was at work")
-            _keep_attempt(turn, stopped, parent.oid)
+            if not halfway.is_left(operator, turn.meter):
+                stopped = NoProposal("interrupted", "Ctrl-C, while the operator was at work")
+                _keep_attempt(turn, stopped, parent.oid)
             raise
 
 
@@ -214,7 +248,7 @@ def _keep_attempt(turn: _Turn, found: NoProposal, parent: str) -> StepResult:
     return StepResult(found.outcome, found.detail, turn.operator, parent=oid)
 
 
-def _dropped(result: StepResult, proposal: Proposal | NoProposal) -> NoProposal:
+def _dropped(result: StepResult, proposal: Proposal) -> NoProposal:
     """A proposal that was not measured, since its tree was or is being measured."""
     return NoProposal(
         result.outcome, result.reason, attachments=proposal.attachments, plan=proposal.plan
@@ -277,29 +311,21 @@ def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand) -> StepResult
         subject=work.subject,
         generation=max(p.generation for p in parents) + 1,
     )
+    taught, asking = teaching.lesson(session, work, parents[0], judged, turn.meter)
     entry = replace(
         entry,
         body=work.body,
         plan=work.plan,
-        usage=work.usage,
+        usage=work.usage + asking if work.usage and asking else work.usage or asking,
         crossed=judged.crossed,
         wall_s=turn.meter.spent().wall_s,
         device_s=session.device_s - before_s,
-        lesson=_lesson(session, work, parents[0], judged),
+        lesson=taught,
         attachments=attachments,
     )
     candidate = turn.writer.record(entry)
     outcome, reason = str(judged.decision.status), judged.decision.reason
     return StepResult(outcome, reason, work.operator, candidate, judged.evaluation, parents[0].oid)
-
-
-def _lesson(
-    session: Session, work: store.WorkInHand, parent: Candidate, judged: Judgement
-) -> Mapping[str, object] | None:
-    """What the step taught, where its effect is clear."""
-    before, after = (session.source(rev).files for rev in (parent.oid, work.tree))
-    evaluation, decision = judged.evaluation, judged.decision
-    return lessons.distil(work.subject, work.plan, evaluation, decision, before, after)
 
 
 def _score(lineage: Lineage, oid: str) -> float | None:

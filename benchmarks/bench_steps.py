@@ -185,7 +185,11 @@ def report(seen: list[Watched]) -> None:
     for name, some in (("first", seen[1 : part + 1]), ("last", seen[-part - 1 : -1])):
         seconds = statistics.median(step.seconds for step in some)
         memory = statistics.median(step.resident_mb for step in some)
-        print(f"{name} {len(some)} steps: median {seconds:.2f} s a step, {memory:.0f} MiB resident")
+        print(f"{name} {len(some)} steps: median {seconds:.2f} s a step, {memory:.1f} MiB resident")
+    half = [step.resident_mb * 1024 for step in seen[len(seen) // 2 :]]
+    if len(half) > 1:
+        slope = statistics.linear_regression(range(len(half)), half).slope
+        print(f"memory grows by {slope:.1f} KiB a step in the second half")
 
 
 if __name__ == "__main__":

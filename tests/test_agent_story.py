@@ -93,6 +93,8 @@ def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) ->
     said = avogit(limited, "show", result["candidate"]["oid"], "--transcript").stdout
     assert "INCORRECT_NUMERICAL" in said
     assert '"subject": "do the work once"' in said
+    (lesson,) = json.loads(avogit(limited, "lessons", "--json").stdout)["lessons"]
+    assert lesson["text"].startswith("do the work once: +")  # by rule: the server says no more
     assert "Seven of eight" in git(limited, "log", "-1", "--format=%b", result["candidate"]["oid"])
     assert avogit(limited, "fsck").returncode == 0
     everything = git(limited, "rev-list", "--objects", "--all").split()
@@ -101,6 +103,29 @@ def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) ->
             ["git", "-C", str(limited), "cat-file", "-p", oid], capture_output=True, check=True
         ).stdout
         assert KEY.encode() not in data
+
+
+def test_the_model_says_what_a_measured_child_taught(limited: Path, avogit) -> None:
+    script: list[Reply] = [
+        PLAN,
+        call("edit_file", path=KERNEL, old=SLOW, new=FAST),
+        call("submit", subject="do the work once", why="Seven of eight passes were idle."),
+        call("lesson", text=f"Passes that repeat\na result only cost time, says {KEY}."),
+    ]
+    with serving(script) as (server, environment):
+        done = avogit(limited, "step", "--operator", "agent", "--json", env=environment)
+    result = json.loads(done.stdout)["step"]
+    assert result["outcome"] == "accepted", result["reason"]
+    asked = server.requests[-1]["messages"][0]["content"]
+    assert "+constexpr int PASSES = 1;" in asked
+    assert "Measured against its parent: do the work once: +" in asked
+    assert result["candidate"]["trailers"]["Avo-Tokens"] == "in=400 out=40"
+    (lesson,) = json.loads(avogit(limited, "lessons", "--json").stdout)["lessons"]
+    assert lesson["text"].startswith("do the work once: +")
+    assert "Passes that repeat a result only cost time" in lesson["text"]
+    assert KEY not in lesson["text"]
+    assert lesson["commits"] == [result["candidate"]["oid"]]
+    assert avogit(limited, "fsck").returncode == 0
 
 
 def test_a_patch_that_failed_is_refused_with_a_pointer_to_it(limited: Path, avogit, git) -> None:

@@ -36,12 +36,12 @@ def test_a_price_that_nobody_knows_is_no_zero() -> None:
 
 
 def test_a_meter_keeps_every_reply_before_the_next() -> None:
-    kept: list[Usage] = []
-    meter = Meter(Limit(tokens=25), PRICES, journal=kept.append)
+    kept: list[Usage | None] = []
+    meter = Meter(Limit(tokens=25), PRICES, journal=lambda meter: kept.append(meter.usage))
     meter.charge(Usage("gpt-5", 10, 1))
     assert meter.reached() == ""
     meter.charge(Usage("gpt-5", 20, 2))
-    assert [usage.input_tokens for usage in kept] == [10, 30]
+    assert [usage.input_tokens for usage in kept if usage] == [10, 30]
     assert "25 tokens" in meter.reached()
     meter.settle(Usage("gpt-5", 999, 999))
     assert meter.spent().tokens == 33

@@ -71,6 +71,37 @@ def test_aider(seeded: Path, avogit: Any) -> None:
     assert second in JUDGED
 
 
+@needs("opencode")
+def test_opencode(seeded: Path, avogit: Any) -> None:
+    """It works outside its workspace too, which it would deny itself without its preset."""
+    steps = iter([
+        call("bash", command="cat AVOGIT.md", description="read"),
+        call("bash", command="ls", workdir="/etc", description="look elsewhere"),
+        call("bash", command="avogit plan 'one pass suffices' --expect 300", description="plan"),
+        call("bash", command=f"{FEWER} && avogit evaluate -m 'one pass'", description="evaluate"),
+        call("bash", command="avogit submit -m 'One pass' --why 'idle'", description="submit"),
+    ])  # fmt: skip
+
+    def script(body: dict[str, Any]) -> Reply:
+        return next(steps, say("Done.")) if body.get("tools") else say("A title")
+
+    with (seeded / "avogit.yaml").open("a") as file:
+        file.write("command: {timeout_s: 200}\n")
+    with ScriptedOpenAI(script) as server:
+        options = {"baseURL": server.base_url, "apiKey": KEY}
+        models = {"m": {"name": "m", "tool_call": True}}
+        provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": models}
+        told = {"provider": {"scripted": provider}, "model": "scripted/m"}
+        words = ("step", "--command", "opencode", "--json")
+        done = avogit(seeded, *words, env={"OPENCODE_CONFIG_CONTENT": json.dumps(told)})
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["step"]
+    assert "one pass suffices" in child(result)["trailers"]["Avo-Plan"]
+    assert drafts(seeded, avogit)[-1] in JUDGED
+    cost = json.loads(avogit(seeded, "cost", "--json").stdout)["total"]
+    assert cost["input_tokens"] in (400, 500, 600)  # it is stopped around its last word
+
+
 def child(result: dict[str, Any]) -> dict[str, Any]:
     """The step's candidate: built and right. How fast it is, is another test's business."""
     found: dict[str, Any] = result["candidate"]

@@ -1,4 +1,4 @@
-"""`avogit cost`: what a population cost; read from the records that git holds."""
+"""`avogit cost`: what a population cost; read from the records and notes that git holds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def cost(path: Path, population: str | None) -> Cost:
     """Everything that was spent on a population."""
     repo = store.open_repository(path)
     lineage = read_population(repo, population)
-    found = ledger.charges(lineage, store.records(repo, lineage.population))
+    recorded = list(store.records(repo, lineage.population))  # first: what is noted may be next
+    noted = store.unrecorded(repo, lineage.population)
+    found = ledger.charges(lineage, [*recorded, *noted])
     by_model, by_line, by_outcome = (
         ledger.sums(found, key) for key in ("model", "line", "outcome")
     )

@@ -22,6 +22,7 @@ from avogit.records import (
     Attempt,
     Candidate,
     Evaluation,
+    Halfway,
     Lineage,
     Plan,
     Profile,
@@ -40,6 +41,7 @@ OPERATORS: dict[str, str] = {
     "mcp": "avogit.operators.mcp:vary",  # driven by `avogit mcp`
 }
 MODEL_OPERATORS = ("agent", "command")  # whatever they do not report was paid unseen
+GOING_ON = ("agent",)  # they tell how far they came, and go on from there in another process
 
 
 class Evaluate(Protocol):
@@ -122,6 +124,7 @@ class Context:
     directed: bool = False  # the supervisor chose the parent: go on from there
     templates: Mapping[str, str] = field(default_factory=dict)  # the user's, by name
     profile: Profiler | None = None  # of a GPU task's kernels
+    halfway: Halfway | None = None  # go on from here: the step began in a process that was killed
 
     def render(self, template: str, **values: object) -> str:
         """A prompt: the user's template of that name, else ours, filled."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from avogit.config import Agent
-from avogit.operators.agent.replies import parse_json
+from avogit.operators.agent.replies import Reply, parse_json
 from avogit.operators.redaction import Redaction
 from avogit.records import Usage
 
@@ -35,12 +35,13 @@ def ask(
     endpoint = read_endpoint(replace(settings, model=model), os.environ)
     messages = [{"role": "user", "content": question}]
     tools = [{"type": "function", "function": dict(tool)}]
-    with Client(endpoint) as client:
-        try:
-            reply = client.complete(messages, tools, settings.timeout_s)
-        except Stopped as stopped:
-            raise NoAdvice(f"{stopped.outcome}: {stopped.detail}") from stopped
-        usage = client.charge(reply)
+    client = Client(endpoint)
+    try:
+        reply = client.complete(messages, tools, settings.timeout_s)
+    except Stopped as stopped:
+        paid = client.charge(Reply()) if stopped.begun else None
+        raise NoAdvice(f"{stopped.outcome}: {stopped.detail}", paid) from stopped
+    usage = client.charge(reply)
     call = next((call for call in reply.calls if call.name == tool["name"]), None)
     if call is None:
         raise NoAdvice(reply.broken or "the model did not call the tool", usage)

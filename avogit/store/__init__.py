@@ -35,7 +35,7 @@ from avogit.store.revisions import branch, head, resolve, timestamp, tree_of
 from avogit.store.rows import versus_parent
 from avogit.store.runs import RunAtWork, run_lease, runs_at_work
 from avogit.store.signing import SIGNED, UNSIGNED, Signature, signatures
-from avogit.store.spending import Spending
+from avogit.store.spending import Spending, unrecorded
 from avogit.store.sync import Exchange, exchange
 from avogit.store.trees import (
     add_files,
@@ -154,6 +154,7 @@ __all__ = [
     "tree_of",
     "tree_violations",
     "under_way",
+    "unrecorded",
     "usage_from_json",
     "usage_to_json",
     "versus_parent",

@@ -6,20 +6,20 @@ Owns the fields of an attempt's record. Writing is the writer's: `append("attemp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from avogit.errors import AvogitError
 from avogit.records import Attempt, Plan
 from avogit.store import work
-from avogit.store.records_log import records
+from avogit.store.history import Event, events
 from avogit.store.repository import Repository
 
 ATTEMPT = "attempt"
 
 
 def attempts(repo: Repository, population: str) -> Iterator[Attempt]:
-    """A population's attempts, newest first."""
-    return (_attempt(document) for document in records(repo, population, ATTEMPT))
+    """A population's attempts, newest first. A further look reads only what is new."""
+    known = reversed(events(repo, population))
+    return (_attempt(event) for event in known if event.kind == ATTEMPT)
 
 
 def attempt_payload(
@@ -43,13 +43,13 @@ def attempt_payload(
     }
 
 
-def _attempt(document: dict[str, Any]) -> Attempt:
+def _attempt(event: Event) -> Attempt:
     """An older record says less."""
-    told = document["payload"]
+    told = event.payload
     try:
         return Attempt(
-            name=document["name"],
-            time_s=document["time_s"],
+            name=event.name,
+            time_s=event.time_s,
             operator=told["operator"],
             parent=told["parent"],
             outcome=told["outcome"],
@@ -59,4 +59,4 @@ def _attempt(document: dict[str, Any]) -> Attempt:
             summary=told.get("summary", ""),
         )
     except (KeyError, TypeError) as error:
-        raise AvogitError(f"attempt {document['name'][:19]} cannot be read ({error})") from error
+        raise AvogitError(f"attempt {event.name[:19]} cannot be read ({error})") from error

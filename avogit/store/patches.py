@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from avogit.store import git
 from avogit.store.repository import Repository
 
+_MEMORY = "\0patch-ids"
 _DIFF = (
     "diff-tree",
     "-r",
@@ -35,12 +36,18 @@ def patch_id(repo: Repository, before: str, after: str) -> str:
 
 
 def patch_ids(repo: Repository, commits: Sequence[str]) -> dict[str, str]:
-    """commit -> id of its change against its parent; merges and empty changes are left out."""
-    if not commits:
-        return {}
-    asked = "".join(f"{oid}\n" for oid in commits).encode()
-    diffs = git.run(repo.cwd, *_DIFF, "--stdin", stdin=asked)
-    return {commit: found for found, commit in _ids(repo, diffs)}
+    """commit -> id of its change against its parent; empty for merges and empty changes.
+
+    Known ones are remembered: a long run asks for all that failed, again in every step.
+    """
+    known = repo.memory.setdefault(_MEMORY, {})
+    assert isinstance(known, dict)
+    if fresh := [oid for oid in commits if oid not in known]:
+        asked = "".join(f"{oid}\n" for oid in fresh).encode()
+        diffs = git.run(repo.cwd, *_DIFF, "--stdin", stdin=asked)
+        known |= dict.fromkeys(fresh, "")
+        known |= {commit: found for found, commit in _ids(repo, diffs)}
+    return {oid: known[oid] for oid in commits}
 
 
 def _ids(repo: Repository, diffs: bytes) -> list[tuple[str, str]]:

@@ -1,20 +1,28 @@
-"""What a step has paid so far, kept in git until the step is recorded.
+"""What a step has paid so far, and how far it came, kept in git until the step is recorded.
 
 Owns the note's form: a commit on the parent whose tree holds `spending.json`, where the writer's
-work in hand will be. A record of the step takes its place in one transaction, so what was paid
-is counted once, whenever the process dies.
+work in hand will be; beside it the `workspace` of a step that can be gone on with. A record of the
+step takes its place in one transaction, so what was paid is counted once, whenever the process
+dies. A note is three objects: a long run leaves many, and packs make little of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
-from avogit.records import Usage
+from avogit.records import Halfway, Usage
 from avogit.store import documents, message, reader, work
-from avogit.store.objects import REGULAR, NewObjects, TreeEntry
+from avogit.store.attempts import ATTEMPT, attempt_payload
+from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry
 from avogit.store.repository import Repository
 
+TRANSCRIPT = "transcript.json.gz"
 _FILE = "spending.json"
+_WORKSPACE = "workspace"
+_MOST_TRIES = 3  # a conversation that ends every process that goes on with it is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,20 @@ class Spending:
     operator: str
     parent: str  # commit id of the candidate that is varied
     usage: Usage
+    wall_s: float = 0.0
+    halfway: Halfway | None = None  # as read back, without `files`: they are in `tree`
+    tree: str = ""  # the root tree that its workspace came to; empty where nothing changed
+    goes_on: bool = False  # its operator can go on with it in another process
+    tries: int = 0  # processes that went on from here and came no further
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether a process may take it up."""
+        return self.goes_on and self.halfway is not None and self.tries < _MOST_TRIES
+
+    def taken_up(self) -> Spending:
+        """As it is noted by a process that goes on from here."""
+        return replace(self, tries=self.tries + 1)
 
 
 def add_spending(new: NewObjects, item: Spending, population: str, time_s: int) -> str:
@@ -34,28 +56,78 @@ def add_spending(new: NewObjects, item: Spending, population: str, time_s: int) 
         "operator": item.operator,
         "parent": item.parent,
         "usage": work.usage_to_json(item.usage),
+        "wall_s": item.wall_s,
+        "goes_on": item.goes_on,
+        "tries": item.tries,
+        "halfway": _halfway_to_json(item.halfway),
     }
-    tree = new.tree({_FILE: TreeEntry(REGULAR, new.blob(documents.to_bytes(document)))})
-    text = f"{work.PAYS}{message.one_line(item.operator)} on {item.parent}\n"
-    return new.commit(tree, [item.parent], text, time_s)
+    entries = {_FILE: TreeEntry(REGULAR, new.blob(documents.to_bytes(document)))}
+    if item.tree:
+        entries[_WORKSPACE] = TreeEntry(TREE, item.tree)
+    subject = work.HALFWAY if item.can_go_on else work.PAYS
+    text = f"{subject}{message.one_line(item.operator)} on {item.parent}\n"
+    return new.commit(new.tree(entries), [item.parent], text, time_s)
 
 
 def read_spending(repo: Repository, tip: str) -> Spending | None:
     """The note that a wip ref's commit holds; None where it holds something else."""
-    commit, blob = reader.read_objects(repo, [tip, f"{tip}:{_FILE}"])
+    names = [tip, f"{tip}:{_FILE}", f"{tip}:{_WORKSPACE}"]
+    commit, blob, tree = reader.read_objects(repo, names)
     if commit is None or blob is None:
         return None
     document = documents.parse_document(blob[2], f"spending {tip[:10]}")
-    usage = work.usage_from_json(document["usage"])
-    return Spending(document["operator"], document["parent"], usage or Usage())
+    halfway = document.get("halfway")
+    return Spending(
+        operator=document["operator"],
+        parent=document["parent"],
+        usage=work.usage_from_json(document["usage"]) or Usage(),
+        wall_s=document.get("wall_s", 0.0),
+        halfway=_halfway(halfway) if halfway is not None else None,
+        tree=tree[0] if tree is not None else "",
+        goes_on=document.get("goes_on", False),
+        tries=document.get("tries", 0),
+    )
 
 
-def interrupted(item: Spending) -> dict[str, object]:
-    """The attempt that a step was whose process did not live to record it."""
+def unrecorded(repo: Repository, population: str) -> Iterator[dict[str, Any]]:
+    """What steps have paid that are not recorded yet, in the form of records."""
+    for ref in work.in_hand(repo, population):
+        item = read_spending(repo, ref) or work.read_work(repo, ref)
+        if item is not None and item.usage is not None:
+            payload = {
+                "parent": item.parent,
+                "outcome": "under-way",
+                "usage": work.usage_to_json(item.usage),
+            }
+            yield {"kind": ATTEMPT, "name": "", "payload": payload}
+
+
+def interrupted(item: Spending) -> tuple[dict[str, object], dict[str, bytes]]:
+    """The attempt that a step was whose process did not live to record it; its attachments."""
+    halfway = item.halfway or Halfway(item.parent, (), {})
+    detail = "the process ended in mid-step; a request under way then is not counted"
+    payload = attempt_payload(
+        item.operator, halfway.parent, "interrupted", detail, halfway.plan, item.tree,
+        halfway.summary,
+    )  # fmt: skip
+    payload |= {"usage": work.usage_to_json(item.usage), "wall_s": item.wall_s}
+    said = gzip.compress(documents.to_bytes(halfway.said), mtime=0)
+    return payload, {TRANSCRIPT: said} if halfway.said else {}
+
+
+def _halfway_to_json(item: Halfway | None) -> dict[str, Any] | None:
+    if item is None:
+        return None
     return {
-        "operator": item.operator,
         "parent": item.parent,
-        "outcome": "interrupted",
-        "detail": "the process ended in mid-step; a request under way then is not counted",
-        "usage": work.usage_to_json(item.usage),
+        "said": item.said,
+        "state": item.state,
+        "plan": work.plan_to_json(item.plan),
+        "summary": item.summary,
     }
+
+
+def _halfway(told: dict[str, Any]) -> Halfway:
+    plan = work.plan_from_json(told["plan"])
+    said = tuple(told["said"])
+    return Halfway(told["parent"], said, told["state"], {}, plan, told["summary"])

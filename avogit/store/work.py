@@ -20,6 +20,7 @@ from avogit.store.repository import Repository
 
 CHAINS = ("wip", "tried", "records", "lessons")
 PAYS = "avogit pays for: "  # what `spending` notes begin with
+HALFWAY = "avogit is halfway with: "  # and those of a step that can be gone on with
 _SUBJECT = "avogit has in hand: "
 _WORK = "work.json"
 
@@ -78,12 +79,20 @@ def read_work(repo: Repository, tip: str) -> WorkInHand | None:
         raise AvogitError(f"work in hand {tip[:10]} cannot be read ({error})") from error
 
 
-def in_hand(repo: Repository, population: str) -> frozenset[str]:
-    """The wip refs of this clone's writers whose last step is not recorded yet."""
+def in_hand(repo: Repository, population: str) -> dict[str, str]:
+    """The wip refs of this clone's writers whose last step is not recorded yet.
+
+    With each the operator that alone may go on with it; empty where anybody may.
+    """
     pattern = chain_ref("wip", population, "*")
     out = git.line(repo.cwd, "for-each-ref", "--format=%(refname) %(contents:subject)", pattern)
-    found = (text.partition(" ") for text in out.splitlines())
-    return frozenset(ref for ref, _, subject in found if subject.startswith((_SUBJECT, PAYS)))
+    found = {}
+    for ref, _, subject in (text.partition(" ") for text in out.splitlines()):
+        if subject.startswith(HALFWAY):
+            found[ref] = subject[len(HALFWAY) :].partition(" ")[0]
+        elif subject.startswith((_SUBJECT, PAYS)):
+            found[ref] = ""
+    return found
 
 
 def unfinished_numbers(wip: Collection[str], population: str, host: str) -> list[int]:

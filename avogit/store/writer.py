@@ -26,6 +26,7 @@ from avogit.store import (
     walk,
     work,
 )
+from avogit.store.attempts import ATTEMPT
 from avogit.store.documents import Document, make_document
 from avogit.store.entry import Entry, WorkInHand
 from avogit.store.lease import alone, writer_lock
@@ -55,6 +56,7 @@ class Writer:
     _at: dict[str, str | None] = field(default_factory=dict)  # ref -> where we left it
     _last_s: int = 0
     key: str = ""  # that its records are signed with
+    left: Spending | None = None  # a step of an earlier holder of this name, to be gone on with
     _paying: bool = False  # our wip ref holds a note of what was paid
 
     @property
@@ -78,20 +80,36 @@ class Writer:
         self._paying = False
         return True
 
-    def spend(self, item: Spending) -> None:
-        """Note what a step has paid so far, in all; recording the step takes the note away."""
-        new = NewObjects(self.repo)
+    def spend(self, item: Spending, new: NewObjects | None = None) -> None:
+        """Note what a step has paid so far, in all; recording the step takes the note away.
+
+        `new` holds what its tree needs and is not written yet.
+        """
+        new = new or NewObjects(self.repo)
         oid = spending.add_spending(new, item, self.population, self._now_s((item.parent,)))
         new.write()
         self._move([self._update("wip", oid)])
         self._paying = True
 
-    def record_interrupted(self) -> None:
-        """Record, as an attempt, what an earlier holder of this name paid and never recorded."""
+    def take_over(self, operator: str) -> None:
+        """Look at what an earlier holder of this name paid and never recorded.
+
+        A step that `operator` can go on with is `left`; any other is recorded as an attempt.
+        """
         tip = self._at[self._ref("wip")]
-        left = spending.read_spending(self.repo, tip) if tip else None
-        if left is not None:
-            self.append("attempt", spending.interrupted(left), {}, settles=True)
+        found = spending.read_spending(self.repo, tip) if tip else None
+        if found is None:
+            return
+        if found.can_go_on and found.operator == operator:
+            self.left = found
+        else:
+            self.record_interrupted(found)
+
+    def record_interrupted(self, item: Spending) -> None:
+        """Record, as an attempt, a step that nobody goes on with."""
+        payload, attachments = spending.interrupted(item)
+        self.append(ATTEMPT, payload, attachments, item.tree, settles=True)
+        self.left = None
 
     def unfinished(self) -> WorkInHand | None:
         """What an earlier holder of this name began and never recorded."""
@@ -193,7 +211,7 @@ class Writer:
         return self._last_s
 
     def _others_in_hand(self) -> frozenset[str]:
-        others = work.in_hand(self.repo, self.population) - {self._ref("wip")}
+        others = work.in_hand(self.repo, self.population).keys() - {self._ref("wip")}
         return work.proposed_trees(self.repo, others)
 
     def _ref(self, kind: str) -> str:
@@ -213,11 +231,16 @@ class Writer:
 
 
 @contextlib.contextmanager
-def writer(repo: Repository, population: str) -> Iterator[Writer]:
-    """A writer of this population under a lease of its own; unfinished work is taken up first."""
+def writer(repo: Repository, population: str, resumes: str = "") -> Iterator[Writer]:
+    """A writer of this population under a lease of its own; unfinished work is taken up first.
+
+    `resumes`: the operator whose steps may be gone on with; those of others are left for them.
+    """
     host = host_name(repo)
     wip = work.in_hand(repo, checked_name(population))
-    number, lease = _take(repo, population, work.unfinished_numbers(wip, population, host))
+    first = {ref for ref, operator in wip.items() if operator in ("", resumes)}
+    left, kept = (work.unfinished_numbers(r, population, host) for r in (first, wip.keys() - first))
+    number, lease = _take(repo, population, left, kept)
     try:
         name = f"{host}-{number}"
         chains = [chain_ref(kind, population, name) for kind in work.CHAINS]
@@ -226,17 +249,19 @@ def writer(repo: Repository, population: str) -> Iterator[Writer]:
         at = {ref: tip[0] if tip else None for ref, tip in zip(chains, found, strict=True)}
         tips = [tip for tip in at.values() if tip]
         last_s = max((entry.time_s for entry in walk.read_commits(repo, tips)), default=0)
-        others = work.proposed_trees(repo, wip - set(chains))
+        others = work.proposed_trees(repo, wip.keys() - set(chains))
         opened = Writer(repo, population, name, author(repo), others, at, last_s, _key(repo))
-        opened.record_interrupted()
+        opened.take_over(resumes)
         yield opened
     finally:
         os.close(lease)
 
 
-def _take(repo: Repository, population: str, left: Sequence[int]) -> tuple[int, int]:
-    """A free writer's number and its lease; one that left work in hand goes first."""
-    for number in (*left, *range(_MAX_WRITERS)):
+def _take(
+    repo: Repository, population: str, left: Sequence[int], kept: Sequence[int]
+) -> tuple[int, int]:
+    """A free writer's number and its lease; one that left work in hand goes first, `kept` never."""
+    for number in (*left, *(n for n in range(_MAX_WRITERS) if n not in kept)):
         lease = writer_lock(repo, population, number)
         if lease is not None:
             return number, lease

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from avogit.budget import Meter
 from avogit.config import Config
 from avogit.operators import Context, Merged, Profiler, Recorded
 from avogit.records import (
@@ -15,6 +16,7 @@ from avogit.records import (
     Attempt,
     Candidate,
     Evaluation,
+    Halfway,
     Head,
     Lineage,
     Plan,
@@ -178,6 +180,8 @@ def sample_context(
     templates: Mapping[str, str] | None = None,
     assignment: str = "",
     profile: Profiler | None = None,
+    meter: Meter | None = None,
+    halfway: Halfway | None = None,
 ) -> Context:
     lineage = history.lineage()
     parent = parent or lineage.incumbent()
@@ -206,6 +210,8 @@ def sample_context(
         templates=templates or {},
         assignment=assignment,
         profile=profile,
+        meter=meter or Meter(),
+        halfway=halfway,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from agent_runs import (
     BREAK,
     FASTER,
+    GIVE_UP,
     KEY,
     PLAN,
     PLANNED,
@@ -513,3 +515,17 @@ def test_a_local_endpoint_needs_no_key(tmp_path: Path, monkeypatch) -> None:
     assert found.outcome == "gave-up"
     assert server.requests[0]["model"] == "local"
     assert server.headers[0]["authorization"] == "Bearer none"
+
+
+def test_steps_share_one_set_of_certificates(
+    tmp_path: Path, serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    load = ssl.SSLContext.load_verify_locations
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_verify_locations", lambda *a, **k: read.append(1) or load(*a, **k)
+    )
+    for name in ("1", "2", "3"):
+        (tmp_path / name).mkdir()
+        run(tmp_path / name, serve, [GIVE_UP])
+    assert len(read) <= 1  # each set was a MiB that a long run grew by

@@ -24,8 +24,9 @@ from agent_runs import (
 from operator_samples import FOLDER, KERNEL, History, seeded
 from scripted_openai import Reply, Script, call, failing, refused, say
 
+from avogit.budget import Meter
 from avogit.operators import NoProposal
-from avogit.records import Attempt, Proposal, Status, Usage, Verdict
+from avogit.records import Attempt, Halfway, Proposal, Status, Usage, Verdict
 
 SMALL = replace(QUICK, context_tokens=50)
 EVALUATE = call("evaluate", subject="halve the passes")
@@ -208,3 +209,27 @@ def test_no_secret_is_kept_in_plan_summary_or_what_tools_said(tmp_path: Path, se
     assert "[redacted OPENAI_API_KEY]" in told
     for kept in (told, found.summary, found.detail, repr(found.plan)):
         assert KEY not in kept
+
+
+def test_a_step_that_was_summed_up_goes_on_from_its_summary(tmp_path: Path, serve) -> None:
+    one, two = tmp_path / "1", tmp_path / "2"
+    one.mkdir()
+    two.mkdir()
+    kept: list[Halfway | None] = []
+    meter = Meter(journal=lambda meter: kept.append(meter.halfway))
+    script = with_summaries([PLAN, FASTER, call("list_files"), call("list_files"), refused(401)],
+                            say("Blocks of 8 are next."))  # fmt: skip
+    run(one, serve, script, SMALL, meter=meter)
+    left = kept[-1]
+    assert left is not None
+    assert left.files == {"kernel.cpp": HALVED}
+    found, server, _ = run(two, serve, with_summaries([SUBMIT], say("")), SMALL, halfway=left)
+    assert isinstance(found, Proposal)
+    assert found.files == {"kernel.cpp": HALVED}
+    assert found.plan is not None
+    opening, task, summary, *_ = server.requests[-1]["messages"]
+    assert (opening["role"], task["role"]) == ("system", "user")
+    assert "Blocks of 8 are next." in summary["content"]
+    said = transcript(found)
+    assert len(said) > len(server.requests[-1]["messages"])
+    assert sum("goes on here" in str(message["content"]) for message in said) == 1

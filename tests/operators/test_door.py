@@ -307,6 +307,9 @@ def test_a_preset_gets_the_keys_that_it_declares() -> None:
          '{"usage": {"input_tokens": 10, "output_tokens": -20}}', Usage("", 11, 2)),
         ('{"usage": {"input_tokens": "many"}}', Usage("", 0, 0)),
         ('{"usage": 3}', None),
+        ('{"type": "step_finish", "part": {"tokens": {"input": 100, "output": 10, "reasoning": 3, '
+         '"cache": {"read": 7, "write": 5}}}}', Usage("", 112, 13, 7)),
+        ('{"part": {"tokens": 3}}\n{"part": ["tokens"]}', None),
     ],
 )  # fmt: skip
 def test_tokens_are_taken_where_a_program_tells_them(printed: str, usage: Usage | None) -> None:

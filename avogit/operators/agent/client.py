@@ -6,10 +6,10 @@ answer the model to `loop`, and reading its answer to `replies`.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,7 +97,7 @@ def read_endpoint(settings: config.Agent, environ: Mapping[str, str]) -> Endpoin
 
 
 class Client:
-    """Asks one endpoint. Use it as a context manager: it holds connections."""
+    """Asks one endpoint, over the process's connections."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -106,18 +106,8 @@ class Client:
             api_key=endpoint.key,
             base_url=endpoint.base_url,
             max_retries=endpoint.retries,
+            http_client=_connections(),
         )
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._openai.close()
 
     def charge(self, reply: Reply) -> Usage:
         """What was paid for a reply."""
@@ -198,6 +188,16 @@ class Client:
         if isinstance(error, openai.APIStatusError) and "tool" in said.lower():
             return Stopped("no-tools", f"{no_tools(self._endpoint.model)}; {where} said: {said}")
         return Stopped("request-refused", f"{where} refused the request: {said}")
+
+
+@functools.cache
+def _connections() -> Any:
+    """One pool for the whole process.
+
+    A pool of its own for each step read the certificates anew: 50 ms, and memory that came back
+    in pieces, so that a long run grew by 100 KiB a step.
+    """
+    return openai.DefaultHttpxClient()
 
 
 def _is_named(error: BaseException | None, names: Collection[str]) -> bool:

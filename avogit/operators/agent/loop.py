@@ -13,10 +13,18 @@ from typing import Any
 from avogit.budget import Meter
 from avogit.config import Agent as Limits
 from avogit.operators.agent.client import Client, Message, Stopped, no_tools
+from avogit.operators.agent.halfway import halfway
 from avogit.operators.agent.memory import Conversation, compact
 from avogit.operators.agent.replies import Reply, ToolCall
 from avogit.operators.agent.session import Refused, Session
-from avogit.operators.agent.tools import GaveUp, Malformed, Submitted, call_tool, tool_list
+from avogit.operators.agent.tools import (
+    LASTING,
+    GaveUp,
+    Malformed,
+    Submitted,
+    call_tool,
+    tool_list,
+)
 from avogit.operators.text import one_line
 
 CUT_OFF_LIMIT = 3  # replies in a row that could not be used
@@ -36,18 +44,26 @@ def converse(
     """Take turns until the model submits or gives up. Raises `Stopped` for every other end."""
     tools = tool_list()
     meter = session.context.meter
-    deadline = time.monotonic() + min(limits.step_timeout_s, meter.left_s())
-    for turn in range(1, limits.max_turns + 1):
+    deadline = time.monotonic() + min(limits.step_timeout_s - meter.earlier_s, meter.left_s())
+    reply, conversation.pending = conversation.pending, None
+    while True:
+        numbered = _numbered(progress, conversation.turns)
+        if reply is not None:
+            ending = _answer(session, conversation, reply, tools, numbered)
+            if ending is not None:
+                return ending
+            if any(call.name in LASTING for call in reply.calls):
+                meter.keep(halfway(session, conversation))
+        if conversation.turns >= limits.max_turns:
+            raise Stopped("budget", f"all {limits.max_turns} turns are used up")
         if used_up := meter.reached():
             raise Stopped("budget", used_up)
-        numbered = _numbered(progress, turn)
+        conversation.tell_notice()
         compact(session, client, conversation, max(0.0, deadline - time.monotonic()))
-        reply = _ask(client, conversation.messages, tools, deadline, Live(numbered), meter)
-        meter.charge(client.charge(reply))
-        ending = _answer(session, conversation, reply, tools, numbered)
-        if ending is not None:
-            return ending
-    raise Stopped("budget", f"all {limits.max_turns} turns are used up")
+        conversation.turns += 1
+        heard = Live(_numbered(progress, conversation.turns))
+        reply = _ask(client, conversation.messages, tools, deadline, heard, meter)
+        meter.charge(client.charge(reply), halfway(session, conversation, reply))
 
 
 class Live:
@@ -96,7 +112,7 @@ def _answer(
     progress: Callable[[str], None],
 ) -> Ending | None:
     """Put the reply and what it led to into the conversation."""
-    conversation.heard(reply, _as_message(reply))
+    conversation.heard(reply)
     if reply.broken:
         _nudge(session, conversation, reply.broken)
         conversation.unusable += 1
@@ -150,18 +166,3 @@ def _mistake(conversation: Conversation, what: str) -> None:
 def _nudge(session: Session, conversation: Conversation, reason: str) -> None:
     text = session.context.render("agent/nudge.md.j2", reason=reason).strip()
     conversation.add({"role": "user", "content": text})
-
-
-def _as_message(reply: Reply) -> Message:
-    """The reply as it goes back to the server."""
-    message: Message = {"role": "assistant", "content": reply.text}
-    if reply.calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.valid_arguments},
-            }
-            for call in reply.calls
-        ]
-    return message

@@ -20,7 +20,7 @@ from avogit.operators.redaction import Redaction
 from avogit.operators.text import bounded, files_diff
 
 TRANSCRIPT = "transcript.json.gz"
-_OPENING = 2  # the system prompt and the task are always sent
+OPENING = 2  # the system prompt and the task are always sent
 _FEWEST = 6  # messages after them that are worth a summary
 _CHARACTERS = 4  # a token's, roughly, where nobody counted
 _MAX_DIFF = 4_000
@@ -32,29 +32,39 @@ class Conversation:
     """Messages so far. Kept whole, whatever ends it."""
 
     messages: list[Message]  # what the model is sent
-    said: list[Message] = field(init=False)  # all of it, for the transcript
+    said: list[Message] = field(default_factory=list)  # all of it, for the transcript
+    turns: int = 0  # replies that were asked for
     unusable: int = 0  # in a row
     mistaken: int = 0  # in a row
     called: bool = False  # whether the model ever called a tool
-    _counted: tuple[int, int] = (0, 0)  # tokens of so many messages, as told
+    counted: tuple[int, int] = (0, 0)  # tokens of so many messages, as told
+    summed_up: int = OPENING  # where in `said` begins what is sent after the opening
+    pending: Reply | None = None  # was paid for; the process ended before it was acted on
+    notice: str = ""  # to be told with the next request
 
     def __post_init__(self) -> None:
-        self.said = list(self.messages)
+        self.said = self.said or list(self.messages)
 
     def add(self, message: Message) -> None:
         """One more message."""
         self.messages.append(message)
         self.said.append(message)
 
-    def heard(self, reply: Reply, message: Message) -> None:
+    def tell_notice(self) -> None:
+        """What is to be told, once."""
+        if self.notice:
+            self.add({"role": "user", "content": self.notice})
+            self.notice = ""
+
+    def heard(self, reply: Reply) -> None:
         """A reply, as it goes back to the server."""
-        self.add(message)
+        self.add(as_message(reply))
         if reply.tokens is not None:
-            self._counted = (reply.tokens.read + reply.tokens.written, len(self.messages))
+            self.counted = (reply.tokens.read + reply.tokens.written, len(self.messages))
 
     def size(self) -> int:
         """Tokens of what would be sent: as told, and estimated for what came since."""
-        tokens, count = self._counted
+        tokens, count = self.counted
         return tokens + len(json.dumps(self.messages[count:])) // _CHARACTERS
 
     def transcript(self, redaction: Redaction) -> bytes:
@@ -64,15 +74,31 @@ class Conversation:
 
     def restart(self, summary: str) -> None:
         """Go on from the opening and a summary."""
-        del self.messages[_OPENING:]
+        del self.messages[OPENING:]
+        self.summed_up = len(self.said)
         self.add({"role": "user", "content": summary})
-        self._counted = (0, 0)
+        self.counted = (0, 0)
+
+
+def as_message(reply: Reply) -> Message:
+    """The reply as it goes back to the server."""
+    message: Message = {"role": "assistant", "content": reply.text}
+    if reply.calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.valid_arguments},
+            }
+            for call in reply.calls
+        ]
+    return message
 
 
 def compact(session: Session, client: Client, conversation: Conversation, left_s: float) -> None:
     """Replace what was said by a summary, where it has grown past the limit."""
     limit = session.context.config.agent.context_tokens
-    past = conversation.messages[_OPENING:]
+    past = conversation.messages[OPENING:]
     if conversation.size() <= limit or len(past) < _FEWEST:
         return
     session.words = _words(session, client, past, left_s) or session.words

@@ -13,6 +13,7 @@ from avogit.calibration import calibration_text
 from avogit.operators import Context, NoProposal
 from avogit.operators.agent.carry import Carried, unfinished_work
 from avogit.operators.agent.client import Client, Message, Stopped, read_endpoint
+from avogit.operators.agent.halfway import taken_up
 from avogit.operators.agent.loop import converse
 from avogit.operators.agent.memory import TRANSCRIPT, Conversation, summary
 from avogit.operators.agent.session import Draft, Session
@@ -30,12 +31,8 @@ def vary(context: Context) -> Proposal | NoProposal:
     endpoint = read_endpoint(context.config.agent, os.environ)
     redaction = Redaction(os.environ, OPENAI_API_KEY=endpoint.key)
     session = Session(context, redaction)
-    carried = unfinished_work(context)
-    if carried is not None:
-        session.carry(carried.files, carried.summary)
-    conversation = Conversation(_first_messages(session, carried))
-    with Client(endpoint) as client:
-        ending = _converse(session, client, conversation)
+    conversation = _begun(session)
+    ending = _converse(session, Client(endpoint), conversation)
     usage = context.meter.usage or Usage(endpoint.model)
     attachments = {TRANSCRIPT: conversation.transcript(redaction)}
     found = _outcome(session, ending)
@@ -43,6 +40,16 @@ def vary(context: Context) -> Proposal | NoProposal:
         return _attempt(session, found, usage, attachments)
     body = redaction.text(found.body)
     return replace(found, body=body, usage=usage, attachments=attachments)
+
+
+def _begun(session: Session) -> Conversation:
+    """Where an earlier process left it, or the first prompt."""
+    if (left := session.context.halfway) is not None:
+        return taken_up(session, left)
+    carried = unfinished_work(session.context)
+    if carried is not None:
+        session.carry(carried.files, carried.summary)
+    return Conversation(_first_messages(session, carried))
 
 
 def _converse(session: Session, client: Client, conversation: Conversation) -> Ending:

@@ -175,6 +175,14 @@ class Session:
         self.words = words
         self._fill(files)
 
+    def take_up(
+        self, parent: Candidate, files: Mapping[str, bytes], plan: Plan | None, words: str
+    ) -> None:
+        """Be what another process's step came to."""
+        self.parent, self.plan, self.words = parent, plan, words
+        self.parent_files = self.task.editable_files(self.context.read_files(parent.oid))
+        self._fill(files or self.parent_files)
+
     def restart_from(self, revision: str) -> Candidate:
         """Go on from a revision; the new parent is it, or where it left its line."""
         start = self.candidate(revision)

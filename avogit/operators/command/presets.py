@@ -56,12 +56,13 @@ PRESETS: dict[str, Preset] = {
         env=("OPENAI_*", "CODEX_*"),
         home=(".codex/auth.json", ".codex/config.toml"),
     ),
-    "gemini": Preset(
+    "gemini": Preset(  # in a folder that it was not told to trust it refuses to work
         ("gemini", "--approval-mode", "yolo", "--output-format", "json", "-p", "{prompt}"),
         env=("GEMINI_*", "GOOGLE_*"),
         home=(".gemini/oauth_creds.json", ".gemini/google_accounts.json",
               ".gemini/settings.json", ".gemini/installation_id"),
         leaves=(".gemini/*",),
+        settings={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
     ),
     "aider": Preset(  # it runs no commands but its test command: that is our door
         ("aider", "--yes-always", "--no-git", "--no-stream", "--no-pretty",
@@ -80,12 +81,15 @@ PRESETS: dict[str, Preset] = {
         home=(".config/mini-swe-agent/.env",),
         settings={**_LITELLM, "MSWEA_CONFIGURED": "true", "MSWEA_SILENT_STARTUP": "1"},
     ),
-    "opencode": Preset(
+    "opencode": Preset(  # what it would ask about, it denies itself where nobody can answer
         ("opencode", "run", "--format", "json", "{prompt}"),
         env=("OPENCODE_*", *_PROVIDERS),
         home=(".config/opencode/opencode.json", ".local/share/opencode/auth.json"),
         leaves=(".opencode/*",),
-        settings={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
+        settings={
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_PERMISSION": '{"external_directory": "allow", "doom_loop": "allow"}',
+        },
     ),
 }  # fmt: skip
 _BY_PROGRAM = {preset.words[0]: preset for preset in PRESETS.values()}

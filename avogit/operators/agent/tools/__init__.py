@@ -26,7 +26,7 @@ from avogit.operators.agent.tools.results import Arguments, GaveUp, Result, Subm
 from avogit.operators.prompts import template_text
 from avogit.operators.text import bounded, one_line
 
-__all__ = ["TOOLS", "GaveUp", "Malformed", "Submitted", "call_tool", "tool_list"]
+__all__ = ["LASTING", "TOOLS", "GaveUp", "Malformed", "Submitted", "call_tool", "tool_list"]
 
 MAX_RESULT = 16_000  # characters of one tool result
 
@@ -51,6 +51,10 @@ TOOLS: dict[str, Callable[[Session, Arguments], Result]] = {
     "submit": ending.submit,
     "give_up": ending.give_up,
 }
+
+# What leaves something, or takes long. All others give the same again at once, to a process that
+# goes on with the step.
+LASTING = ("restart_from", "plan", "write_file", "edit_file", "shell", "evaluate", "profile")
 
 
 class Malformed(Refused):

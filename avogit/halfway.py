@@ -1,0 +1,69 @@
+"""A step under way, kept in git: what it has paid, how far it came, and taking it up again.
+
+Owns when an earlier process's step is gone on with, and the files that are kept of it. Leaves
+what its conversation means to the operator, and the note's form to `store`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from avogit import store
+from avogit.budget import Journal, Meter
+from avogit.operators import GOING_ON
+from avogit.records import Candidate, Halfway, Lineage, Usage
+from avogit.session import Session
+
+
+def journal(session: Session, writer: store.Writer, operator: str, parent: Candidate) -> Journal:
+    """What a meter calls after each reply: it keeps the sum so far, and how far the step came."""
+
+    def note(meter: Meter) -> None:
+        new, tree, halfway = store.NewObjects(session.repo), "", meter.halfway
+        if halfway is not None and halfway.files:
+            base = store.tree_of(session.repo, halfway.parent)
+            tree = store.add_files(new, base, session.task.path, halfway.files)
+        item = store.Spending(
+            operator=operator,
+            parent=parent.oid,
+            usage=meter.usage or Usage(),
+            wall_s=meter.spent().wall_s,
+            halfway=halfway,
+            tree=tree,
+            goes_on=operator in GOING_ON,
+        )
+        writer.spend(item, new)
+
+    return note
+
+
+def resumes(operator: str) -> str:
+    """Whose steps a writer of this operator may find and go on with."""
+    return operator if operator in GOING_ON else ""
+
+
+def is_left(operator: str, meter: Meter) -> bool:
+    """Whether a step that ends here, unrecorded, can be gone on with."""
+    return operator in GOING_ON and meter.halfway is not None
+
+
+def take_up(
+    session: Session, writer: store.Writer, lineage: Lineage, meter: Meter
+) -> tuple[Candidate, Halfway] | None:
+    """The step that an earlier process left, with its parent; what it paid is on the meter.
+
+    One that cannot be gone on with is recorded as an attempt.
+    """
+    left = writer.left
+    if left is None or left.halfway is None:
+        return None
+    parent, known = lineage.candidates.get(left.parent), left.halfway.parent in lineage.candidates
+    if parent is None or parent.distrust or not known or not session.config.agent.carry:
+        writer.record_interrupted(left)
+        return None
+    session.progress(f"going on with {parent.oid[:10]} where an earlier process ended")
+    writer.spend(left.taken_up())
+    files = store.folder_files(session.repo, left.tree, session.task.path) if left.tree else {}
+    halfway = replace(left.halfway, files=session.task.editable_files(files))
+    meter.go_on(left.usage, halfway, left.wall_s)
+    return parent, halfway
