@@ -35,7 +35,8 @@ class Specimen:
     files: Mapping[str, bytes]  # the task's editable ones
     expect: str  # verdict, and a reason or `*`
     without: Mapping[str, str] = field(default_factory=dict)  # defences off -> what is expected
-    harmless: bool = False  # passes, but must not be faster than the task's own kernel
+    harmless: bool = False  # passes, but must not be faster than an honest kernel
+    twin: Mapping[str, bytes] = field(default_factory=dict)  # that one, if not the task's own
     capability: int = 0  # of the least GPU that can run it
 
     @property
@@ -72,10 +73,8 @@ def gpu_specimens() -> tuple[Specimen, ...]:
     table = json.loads((folder / _TABLE).read_text(encoding="utf-8"))
     task = gpu_task()
     own = task.editable_files(task.files)
-    found = [
-        _gpu_specimen(name, fields, {**own, **folder_files(folder / name)})
-        for name, fields in table.items()
-    ]
+    files = {name: {**own, **folder_files(folder / name)} for name in table}
+    found = [_gpu_specimen(name, fields, files) for name, fields in table.items()]
     return tuple(sorted(found, key=lambda specimen: (specimen.honest, specimen.name)))
 
 
@@ -97,13 +96,16 @@ def _cpu_specimen(path: Path) -> Specimen:
     )
 
 
-def _gpu_specimen(name: str, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> Specimen:
+def _gpu_specimen(
+    name: str, fields: Mapping[str, Any], files: Mapping[str, Mapping[str, bytes]]
+) -> Specimen:
     return Specimen(
         name=name,
         cheats=tuple(fields["cheats"]),
-        files=files,
+        files=files[name],
         expect=fields["expect"],
         without=fields.get("without", {}),
         harmless=not fields.get("gains", True),
+        twin=files.get(fields.get("beside", ""), {}),
         capability=fields.get("capability", 0),
     )

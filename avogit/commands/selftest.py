@@ -28,7 +28,7 @@ _CONFIDENCE = 0.99
 _NO_TREE = "0" * 40
 # A cheat that passes may not be surely faster than the honest kernel by this much.
 _GAINS = {"cpu": 1.1, "gpu": 1.02}
-_TRIES, _BUSY = 3, ("too-noisy", "out-of-time")
+_TRIES, _BUSY = 3, ("too-noisy", "out-of-time", "too-many-voids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ def evaluate(
 
 
 def beside_honest(kernel: Specimen, task: Task) -> dict[str, Source]:
-    """The task's own kernel, for a cheat that passes to be compared with."""
-    own = Source(_NO_TREE, task.editable_files(task.files))
+    """An honest kernel, for a cheat that passes to be compared with."""
+    own = Source(_NO_TREE, kernel.twin or task.editable_files(task.files))
     return {INCUMBENT: own} if kernel.harmless else {}
 
 
