@@ -94,11 +94,22 @@ def find_device(name: str) -> Device:
     raise AvogitError(f"no GPU called {name!r} is known here; there are: {known}")
 
 
+# Words in a card's name that make it another than its model alone says: other multiprocessors,
+# clocks or memory.
+_VARIANTS = {
+    "h100": {"pcie", "nvl"},
+    "h200": {"nvl"},
+    "rtx-3090": {"ti"},
+    "rtx-5090": {"d", "laptop"},
+}
+
+
 def device_called(name: str) -> Device:
     """The device that the driver calls so: `NVIDIA H200` is `h200`."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
     for device in DEVICES.values():
-        if f"-{device.name}-" in f"-{slug}-":
+        other = _VARIANTS.get(device.name, set()) & set(slug.split("-"))
+        if f"-{device.name}-" in f"-{slug}-" and not other:
             return device
     known = ", ".join(DEVICES)
     raise AvogitError(f"the GPU here, {name}, is not known to avogit; it knows: {known}")

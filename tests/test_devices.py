@@ -31,6 +31,10 @@ def test_a_card_is_known_by_its_name(called: str, name: str) -> None:
     "called",
     [
         "NVIDIA H20",
+        "NVIDIA H100 PCIe",
+        "NVIDIA H100 NVL",
+        "NVIDIA GeForce RTX 3090 Ti",
+        "NVIDIA GeForce RTX 5090 Laptop GPU",
         "NVIDIA H800",
         "NVIDIA GH200 480GB",
         "NVIDIA GB200",
