@@ -12,12 +12,10 @@ from avogit.commands.measure import Bisected, Measured
 from avogit.commands.read import Best, Log, Shown, TaskRow
 from avogit.commands.step import Ran, Seeded, Stepped
 from avogit.confirm import Confirmation
+from avogit.evaluation.remarks import RIVALS, remarks
 from avogit.records import (
-    ANCESTOR,
     BASELINE,
     INCUMBENT,
-    PARENT,
-    SECOND_PARENT,
     SEED,
     Candidate,
     Evaluation,
@@ -27,7 +25,7 @@ from avogit.report.profile import profile_text
 from avogit.report.subjects import bare_subject
 from avogit.step import StepResult
 
-_ARMS = (BASELINE, PARENT, SECOND_PARENT, ANCESTOR, INCUMBENT, SEED)
+_ARMS = (BASELINE, *RIVALS)
 
 
 _STOCK = (
@@ -102,6 +100,7 @@ def confirmation_text(result: Confirmation) -> str:
     for arm, name in ((SEED, "its seed"), (INCUMBENT, "the champion before")):
         if (ratio := evaluation.versus.get(arm)) is not None:
             lines.append(f"  vs {name}: {_interval(ratio)}")
+    lines += [f"  {remark}" for remark in remarks(evaluation)]
     return "\n".join(lines)
 
 
@@ -109,7 +108,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
     """The table of one evaluation, or why there is none."""
     if evaluation.score is None:
         return f"{evaluation.verdict} {evaluation.reason}\n{evaluation.detail}".strip()
-    arms = [arm for arm in _ARMS if arm in evaluation.workloads[0].versus]
+    versus = evaluation.workloads[0].versus
+    arms = [arm for arm in _ARMS if arm in versus] + sorted(set(versus) - set(_ARMS))
     rows = [
         [t.workload, f"{t.latency_us['candidate']:.1f}", *(_interval(t.versus[a]) for a in arms)]
         for t in evaluation.workloads
@@ -120,7 +120,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
     table = tabulate(rows, ["workload", "this us", *(f"vs {n}" for n in names)])
     layers = "+".join(evaluation.sandbox) or "no sandbox"
     suffix = "" if evaluation.certified else "; NOT CERTIFIED: the sandbox did not hold"
-    return f"{table}\n{evaluation.device}, {evaluation.blocks} sets of processes, {layers}{suffix}"
+    where = f"{evaluation.device}, {evaluation.blocks} sets of processes, {layers}{suffix}"
+    return "\n".join([table, where, *remarks(evaluation)])
 
 
 def log_text(result: Log) -> str:
