@@ -43,6 +43,11 @@ class Correctness:
 
     row_rmse: float  # worst row's RMS error relative to the row's RMS, against float64
     shapes: tuple[Workload, ...]  # odd shapes, checked and never timed
+    held_out: tuple[Workload, ...] = ()  # checked when a champion is confirmed, and only then
+
+    @property
+    def only_checked(self) -> tuple[Workload, ...]:
+        return (*self.shapes, *self.held_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +231,9 @@ class _Fields:
         self.done()
         return found
 
-    def workloads(self, name: str) -> tuple[Workload, ...]:
+    def workloads(self, name: str, *, optional: bool = False) -> tuple[Workload, ...]:
         found = []
-        for entry in self.get(name, list):
+        for entry in self.get(name, list, [] if optional else ...):
             fields = _Fields(f"{self.where}: {name}", entry)
             label = fields.get("name", str)
             if not _NAME.fullmatch(label):
@@ -242,7 +247,7 @@ class _Fields:
                 )
             found.append(Workload(label, {k: int(v) for k, v in params.items()}))
         names = [w.name for w in found]
-        if not found or len(set(names)) != len(names):
+        if not (found or optional) or len(set(names)) != len(names):
             raise AvogitError(f"{self.where}: `{name}` needs at least one entry and distinct names")
         return tuple(found)
 
@@ -272,6 +277,7 @@ class _Fields:
             correctness=Correctness(
                 row_rmse=float(correctness.get("row_rmse", (int, float))),
                 shapes=correctness.workloads("shapes"),
+                held_out=correctness.workloads("held_out", optional=True),
             ),
             baseline=self.get("baseline", str),
             beside=self.strings("beside", []),
@@ -303,7 +309,7 @@ class _Fields:
             extents = (e for buffer in task.buffers.values() for e in buffer.shape)
             wanted |= {extent for extent in extents if isinstance(extent, str)}
         preset = (workload for workloads in task.presets.values() for workload in workloads)
-        for workload in (*task.workloads, *preset, *task.correctness.shapes):
+        for workload in (*task.workloads, *preset, *task.correctness.only_checked):
             missing = wanted - set(workload.params)
             if missing:
                 raise AvogitError(f"{self.where}: workload {workload.name} lacks {sorted(missing)}")

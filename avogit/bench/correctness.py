@@ -192,13 +192,18 @@ def timed_kind(judge: Judge) -> str:
     return "mixed" if judge.defences.hard_inputs else next(k for k in kinds if k != "mixed")
 
 
-def check(judge: Judge, arms: Arms, progress: Callable[[str], None]) -> dict[str, dict[str, int]]:
+def check(
+    judge: Judge, arms: Arms, progress: Callable[[str], None], *, held_out: bool
+) -> dict[str, dict[str, int]]:
     """Run the whole stage. Gives one call's time by workload and arm, to plan the timing with."""
     rig, defences, seeds = judge.rig, judge.defences, judge.seeds
     kinds = rig.problem.INPUT_KINDS if defences.hard_inputs else [timed_kind(judge)]
     shapes = rig.shapes if defences.odd_shapes else []
     calls = plan(shapes, kinds, seeds) if shapes else []
     total = len(calls) + len(rig.timed)
+    for case in rig.held_out if held_out else ():
+        progress(f"checking {case.name}, held out so far")
+        _check_as_timed(judge, arms, case)
     for number, (case, kind) in enumerate(calls):
         progress(f"checking {number + 1}/{total}")
         inputs = rig.fill(case, kind, seeds.next(), defences)

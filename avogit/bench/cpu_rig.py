@@ -72,7 +72,8 @@ class CpuRig:
         cut = spec.arguments.index("out")
         self.timed = [self._case(w, spec.arguments[:cut]) for w in spec.workloads]
         self.shapes = [self._case(w, spec.arguments[:cut]) for w in spec.shapes]
-        self.cases = [*self.timed, *self.shapes]
+        self.held_out = [self._case(w, spec.arguments[:cut]) for w in spec.held_out]
+        self.cases = [*self.timed, *self.shapes, *self.held_out]
         self._index = {id(case): index for index, case in enumerate(self.cases)}
         self.inputs = buffers.create_sealed(buffers.input_bytes(self.cases))
         self._open_inputs = buffers.create(self.inputs.size)

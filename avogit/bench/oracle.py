@@ -158,7 +158,7 @@ def _correctness(
     with started as arms:
         stages.next("correctness")
         try:
-            return check(judging, arms, progress)
+            return check(judging, arms, progress, held_out=order.sample == "confirmation")
         except OutOfTime:
             blame_for_time(judging)
 

@@ -76,6 +76,7 @@ class TaskSpec:
     threads: int
     max_gflops: float
     call_timeout_s: float
+    held_out: tuple[WorkloadSpec, ...] = ()
     device: str = ""  # a name in `avogit.devices`; empty: this machine's processor
 
 

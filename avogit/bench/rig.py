@@ -81,6 +81,10 @@ class Rig(Protocol):
     def shapes(self) -> Sequence[Case]:
         """The cases that are checked and never timed."""
 
+    @property
+    def held_out(self) -> Sequence[Case]:
+        """The cases that are checked when a champion is confirmed, and only then."""
+
     def fill(
         self, case: Case, kind: str, seed: int, defences: Defences
     ) -> dict[str, torch.Tensor]: ...

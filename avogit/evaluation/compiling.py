@@ -64,7 +64,7 @@ def order_for(task: Task, files: Mapping[str, bytes], device: Device | None = No
 
 def every_workload(task: Task) -> tuple[Workload, ...]:
     """Those that are timed, and those that are only checked."""
-    return (*task.workloads, *task.correctness.shapes)
+    return (*task.workloads, *task.correctness.only_checked)
 
 
 def buffer_sizes(task: Task, workload: Workload) -> dict[str, int]:

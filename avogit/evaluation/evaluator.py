@@ -42,7 +42,7 @@ from avogit.task import TASK_FILE, Task, Workload
 
 _SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
 _LARGEST_SOURCE = 4 << 20
-_SUSTAINED_SHARE = 2.5  # of a confirmation's budget: at the power limit times spread more
+_SUSTAINED_SHARE = 2.9  # of a confirmation's budget: at the power limit times spread more
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +299,7 @@ def task_spec(task: Task, state_dir: Path, gpu: Device | None) -> TaskSpec:
         arguments=task.arguments,
         workloads=_specs(task, task.workloads),
         shapes=_specs(task, task.correctness.shapes),
+        held_out=_specs(task, task.correctness.held_out),
         row_rmse=task.correctness.row_rmse,
         threads=task.threads,
         max_gflops=task.max_gflops,

@@ -85,10 +85,12 @@ class GpuRig:
         self._gpu = _open(self.device.architecture.capability, spec.device)
         self._card = nvml.Card(self._gpu.uuid)
         cut = spec.arguments.index("out")
-        workloads = (*spec.workloads, *spec.shapes)
+        workloads = (*spec.workloads, *spec.shapes, *spec.held_out)
         self._laid = [lay_out(w, spec.arguments[:cut], RING) for w in workloads]
         cases = [_case(self.problem.shapes(dict(w.params)), w.name, w.params) for w in workloads]
-        self.timed, self.shapes = cases[: len(spec.workloads)], cases[len(spec.workloads) :]
+        timed, checked = len(spec.workloads), len(spec.workloads) + len(spec.shapes)
+        self.timed, self.shapes = cases[:timed], cases[timed:checked]
+        self.held_out = cases[checked:]
         self._index = {id(case): index for index, case in enumerate(cases)}
         self._cases = cases
         self._inputs = [Memory(input_bytes(self._laid)) for _ in range(RING)]
@@ -273,7 +275,7 @@ class GpuRig:
 
     def audit(self, artefact: str, progress: Callable[[str], None]) -> None:
         """compute-sanitizer's memory check, on the largest of the shapes that are only checked."""
-        index = max(range(len(self.timed), len(self._laid)), key=self._out_bytes)
+        index = max((self._index[id(case)] for case in self.shapes), key=self._out_bytes)
         sizes = {name: place.nbytes for name, place in self._laid[index].rings[0].items()}
         target = Target(Path(artefact), self._laid[index].name, self.spec.device, sizes)
         progress("under compute-sanitizer")
