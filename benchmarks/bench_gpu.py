@@ -2,10 +2,10 @@
 
 Parts: `aa` (one kernel as candidate and incumbent, all workloads, burst and sustained), `power`
 (100 such evaluations of causal-4k by a tuned CUDA kernel, 20 with it slowed by half a percent),
-`same` (one cubin in a launcher and beside the oracle), `doors` (cuDNN through torch and through its own
-package), `published` (cuDNN on the shapes that NVIDIA publishes figures for), `table` (the seeds
-and the baselines in one interleaved run), `cost` (seconds of evaluations, good and bad), `usual`
-(the same with an extension build and a fresh process, as benchmarks of this field do it).
+`same` (one cubin in a launcher and beside the oracle), `doors` (cuDNN through torch and through
+its own package), `published` (cuDNN on the shapes that NVIDIA publishes figures for), `table` (the
+seeds and the baselines in one interleaved run), `cost` (seconds of evaluations, good and bad),
+`usual` (the same with an extension build and a fresh process, as benchmarks of this field do it).
 Each part prints a table and writes its raw times as JSON.
 """
 

@@ -8,9 +8,7 @@ power limit. Leaves the order of calls to `correctness` and `timing`.
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import math
 import os
 import random
 import re
@@ -26,6 +24,7 @@ from avogit.bench.arms import EnvironmentBroken, Timed
 from avogit.bench.checks import Finding
 from avogit.bench.gpu import nvml
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran, bundle_of
+from avogit.bench.gpu.clock import Clock
 from avogit.bench.gpu.frames import Load
 from avogit.bench.gpu.memory import (
     GUARD,
@@ -36,36 +35,28 @@ from avogit.bench.gpu.memory import (
     lay_out,
     output_bytes,
 )
+from avogit.bench.gpu.opening import open_card, scrub_bytes
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
 from avogit.bench.gpu.power import PowerLimit
 from avogit.bench.gpu.sanitizer import sanitize
 from avogit.bench.gpu.tools import Target
+from avogit.bench.gpu.windows import RING, Windows, settled
 from avogit.bench.problem import ProblemError, Tensors, load_gpu_problem
 from avogit.bench.protocol import Case, Defences, Order, Region, TaskSpec
 from avogit.bench.rig import Answer, Seeds, kernel_failed
-from avogit.devices import device_called, find_device
+from avogit.devices import find_device
 from avogit.errors import AvogitError
 from avogit.records import BASELINE, CANDIDATE, Verdict
 
-RING = 3
 _FRESH = ("fresh", "confirmation")  # samples that no process of an earlier one may serve
 BURST, SUSTAINED = "burst", "sustained"
 _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a GB of the card
 _LOOK_S = 1.0  # between looks at a card that others use
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
-# The card's clocks sway within a second at its power limit: a window must be longer than that,
-# and what comes before it, while the last arm's heat is still felt, counts nowhere.
-_SETTLE_S, _WINDOW_S, _LEAST_WINDOW_S = 0.2, 0.85, 0.1
-_SLOWER = 1.2  # than in burst, until an arm's first window tells
 _CALL_S, _ROUND_S = 0.004, 0.02  # poison, flush and orders; new inputs and checks
-_SUSTAINED_BLOCKS, _SUSTAINED_SHARE = 2, 0.9  # that many must fit into this share of the time
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
-# Between an order's way to a launcher and back; more is the machine's doing, or a forged clock.
-_SLACK_US, _SLACK_SHARE, _MISMATCHES = 2000.0, 0.01, 3
-# What the machine adds does not grow with the launches, what a forged clock hides does.
-_PROOF_S, _PROOF_SLACK, _PROOFS = 0.02, 0.05, 5
-_SHORT_S, _REMEMBERED = 0.003, 100
+_SHORT_S = 0.003
 _HEADROOM = 1.02  # above the maker's peak
 _NAN, _PAYLOAD = {torch.bfloat16: 0x7FC0, torch.float16: 0x7E00}, 63
 
@@ -82,7 +73,7 @@ class GpuRig:
         self.device = find_device(spec.device)
         self._pool = Pool(os.environ)
         self.problem = load_gpu_problem(spec.folder)
-        self._gpu = _open(self.device.architecture.capability, spec.device)
+        self._gpu = open_card(self.device.architecture.capability, spec.device)
         self._card = nvml.Card(self._gpu.uuid)
         cut = spec.arguments.index("out")
         workloads = (*spec.workloads, *spec.shapes, *spec.held_out)
@@ -97,14 +88,12 @@ class GpuRig:
         self._made: list[Tensors] = [{} for _ in range(RING)]
         self._outputs: list[Memory] = []
         self._guard = torch.randint(0, 256, (GUARD,), dtype=torch.uint8, device="cuda")
-        self._scrub = torch.empty(_scrub_bytes(), dtype=torch.uint8, device="cuda")
+        self._scrub = torch.empty(scrub_bytes(), dtype=torch.uint8, device="cuda")
         self._baselines: dict[str, BaselineArm] = {}
         self._ring = 0
         self._last_s = 0.0
-        self._window_s = _WINDOW_S
-        self._launch_s: dict[tuple[str, str, int], float] = {}  # by regime, arm and case
-        self._mismatches: collections.Counter[str] = collections.Counter()  # in a row, by arm
-        self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)
+        self._windows = Windows(_CALL_S, _ROUND_S)
+        self._clock = Clock(_HOLD_CYCLES)
         self._crew = _CREW
         self._blocks = 0  # begun in this evaluation
         self._bundles: Mapping[str, str] = {}
@@ -176,7 +165,7 @@ class GpuRig:
     ) -> Answer:
         """One timed call of an arm on the inputs of now: one launch, or many when sustained."""
         index, sustained = self._index[id(case)], self.regime == SUSTAINED
-        launches = self._sustained_launches(arm.name, index) if sustained else 1
+        launches = self._windows.launches(arm.name, index, self._last_s) if sustained else 1
         first = 0 if sustained else self._ring
         poison = self._prepare(arm, case, first, launches, defences)
         if not sustained and self._blocks > 1:  # in the first one nothing is timed
@@ -189,47 +178,35 @@ class GpuRig:
             ran = arm.run(index, first, launches, hold, RING)
         wall_us = (time.perf_counter_ns() - began) / 1e3
         self._last_s = ran.launch_us[-1] / 1e6
-        late = self._late(arm, ran, wall_us)
+        late = self._clock.late(arm, ran, wall_us)
         disturbed = late
         if not sustained and self._blocks > 1:
             disturbed |= self._disturbed(ran, case)
-        launch_us = statistics.fmean(_settled(ran.launch_us))
-        self._launch_s[self.regime, arm.name, index] = launch_us / 1e6
+        launch_us = statistics.fmean(settled(ran.launch_us))
+        self._windows.note(arm.name, index, launch_us / 1e6, sustained=sustained)
         timed = Timed(round(launch_us * 1e3), 0, disturbed)
         finding = self._finding(arm, case, defences)
         answer = Answer(timed, self._out(arm, case), poison, finding)
-        self._suspect(arm, case, late, timeout_s)  # after its output was read: that is made again
+        if self._clock.suspects(arm, late) and isinstance(arm, LaunchedArm):
+            # Only now that its output was read: that is made again.
+            self._clock.prove(arm, index, round(self._last_s * 1e9), timeout_s)
         return answer
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
-        """Time some calls by our own clock alone: a launcher's events must tell the same.
-
-        A device's code might reach the place where its context keeps the time of an event.
-        """
-        index = self._index[id(case)]
-        launches = max(1, math.ceil(_PROOF_S / max(call_ns / 1e9, 1e-5)))
-        usual_us = min(self._beside_us(), _SLACK_US)
-        for attempt in range(_PROOFS):
-            began = time.perf_counter_ns()
-            ran = arm.run(index, 0, launches << attempt, _HOLD_CYCLES, timeout_s)
-            wall_us = (time.perf_counter_ns() - began) / 1e3
-            beside_us = wall_us - ran.total_us - usual_us
-            if abs(beside_us) <= _SLACK_US / 2 + _PROOF_SLACK * wall_us:
-                return
-        detail = f"events say {ran.total_us:.4g} us, the oracle's clock {wall_us:.4g} us"
-        kernel_failed(arm.name, Finding(Verdict.REWARD_HACK, "clock-mismatch", detail))
+        """That its clock tells what ours does."""
+        self._clock.prove(arm, self._index[id(case)], call_ns, timeout_s)
 
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
         if self.regime == SUSTAINED:
-            return (_SETTLE_S + self._window_s + _CALL_S) * len(calls_s) + RING * _ROUND_S
+            return self._windows.cost_s(len(calls_s))
         rests = (max(_REST_S + _JITTER_S / 2, _REST_SHARE * call) for call in calls_s)
         return sum(rests) + sum(calls_s) + _CALL_S * len(calls_s) + _ROUND_S
 
     @property
     def patience_s(self) -> float:
         """The least time that a call is given, when nearly none is left."""
-        return _PATIENCE_S + (2 * self._window_s if self.regime == SUSTAINED else 0.0)
+        return _PATIENCE_S + (2 * self._windows.whole_s if self.regime == SUSTAINED else 0.0)
 
     def watch(self) -> _Watch:
         """A block begins."""
@@ -242,10 +219,7 @@ class GpuRig:
 
     def overhead_us(self, order: Order) -> float:
         """What an order to a launcher and its answer cost beside the launch, by the last calls."""
-        return round(self._beside_us(), 2)
-
-    def _beside_us(self) -> float:
-        return statistics.median(self._beside) if self._beside else 0.0
+        return round(self._clock.beside_us(), 2)
 
     def most_gflops(self, case: Case) -> float:
         """What no kernel can exceed: the card's arithmetic, or its memory's bytes."""
@@ -257,11 +231,10 @@ class GpuRig:
     def begin(self, order: Order, progress: Callable[[str], None]) -> None:
         """An evaluation begins; where others compute on the card, wait, then say so."""
         self.regime, self._blocks = BURST, 0
-        self._mismatches.clear()
+        self._clock.begin()
         self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
         self._audited = {}
-        self._launch_s.clear()
-        self._window_s = self._window(order)
+        self._windows.begin(order, len(self.timed))
         self._limit.begin()
         self._reading = None
         if order.sample in _FRESH:
@@ -399,44 +372,10 @@ class GpuRig:
         rest = max(_REST_S, _REST_SHARE * self._last_s, self._limit.rest_s)
         time.sleep(rest + random.random() * _JITTER_S)
 
-    def _sustained_launches(self, arm: str, index: int) -> int:
-        """Enough for a window, by earlier calls; all end at the ring's last place."""
-        short_s = self._launch_s.get((BURST, arm, index), self._last_s)
-        launch_s = self._launch_s.get((SUSTAINED, arm, index), _SLOWER * short_s)
-        return RING * math.ceil((_SETTLE_S + self._window_s) / max(launch_s, 1e-5) / RING)
-
-    def _window(self, order: Order) -> float:
-        """How long an arm's window may be, so that the blocks needed fit. Seconds."""
-        arms = len(order.arms) + 1 + len(order.beside)
-        block_s = _SUSTAINED_SHARE * order.sustained_s / _SUSTAINED_BLOCKS
-        spent_s = _SETTLE_S + _CALL_S + RING * _ROUND_S / arms
-        window_s = block_s / (arms * len(self.timed)) - spent_s
-        return min(_WINDOW_S, max(_LEAST_WINDOW_S, window_s))
-
-    def _suspect(
-        self, arm: LaunchedArm | BaselineArm, case: Case, late: bool, timeout_s: float
-    ) -> None:
-        """An arm whose clock told another time in all its last calls has to prove it.
-
-        Calls of other arms in between say nothing of this one's.
-        """
-        self._mismatches[arm.name] = self._mismatches[arm.name] + 1 if late else 0
-        if self._mismatches[arm.name] >= _MISMATCHES and isinstance(arm, LaunchedArm):
-            self._mismatches[arm.name] = 0
-            self.prove(arm, case, round(self._last_s * 1e9), timeout_s)
-
     def _disturbed(self, ran: Ran, case: Case) -> bool:
         """Whether the card waited for the host, or its power limit bit in this call."""
         bit = self._limit.bit(case.name, self._last_s)  # or the next call would be blamed
         return bit or ran.waited
-
-    def _late(self, arm: LaunchedArm | BaselineArm, ran: Ran, wall_us: float) -> bool:
-        """Whether our own clock tells another time than the events do."""
-        beside = wall_us - ran.total_us
-        if isinstance(arm, LaunchedArm):
-            self._beside.append(beside)
-        share = _SLACK_SHARE * ran.total_us
-        return not -share <= beside <= _SLACK_US + share
 
     def _out(self, arm: LaunchedArm | BaselineArm, case: Case) -> torch.Tensor:
         """What the last launch left, [rows, width], in memory of our own."""
@@ -488,39 +427,6 @@ class _Watch:
         return nvml.why_void(self._before, after, rig.ours()) or rig._limit.void()
 
 
-def _settled(launch_us: Sequence[float]) -> Sequence[float]:
-    """The launches of a window: those that begin when the card has settled."""
-    begun, settle_us = 0.0, _SETTLE_S * 1e6
-    for number, us in enumerate(launch_us):
-        if begun >= settle_us:
-            return launch_us[number:]
-        begun += us
-    return launch_us[-1:]
-
-
-def _open(capability: int, name: str) -> nvml.Gpu:
-    """Make the card ready, and see that it is what was promised."""
-    if not torch.cuda.is_available():
-        raise ProblemError(f"measuring on {name}: torch finds no GPU here (`avogit doctor`)")
-    torch.cuda.init()  # type: ignore[no-untyped-call]
-    major, minor = torch.cuda.get_device_capability()
-    if 10 * major + minor != capability:
-        found = torch.cuda.get_device_name()
-        raise ProblemError(f"measuring on {name}: the GPU here is {found}, of another architecture")
-    torch.zeros(1, device="cuda")  # makes the context, which the driver's calls then use
-    uuid = str(torch.cuda.get_device_properties(0).uuid)
-    gpus = {gpu.uuid.removeprefix("GPU-"): gpu for gpu in nvml.gpus()}
-    gpu = gpus[uuid.removeprefix("GPU-")]
-    if device_called(gpu.name).name != name:
-        raise ProblemError(f"measuring on {name}: the GPU here is {gpu.name}")
-    return gpu
-
-
 def _case(shapes: Mapping[str, Sequence[int]], name: str, params: Mapping[str, int]) -> Case:
     """A case with what the generic code reads of one; where its bytes lie `gpu.memory` says."""
     return Case(name, dict(params), (), Region("out", 0, tuple(shapes["out"])))
-
-
-def _scrub_bytes() -> int:
-    """Enough to leave nothing else in the second-level cache."""
-    return max(256 << 20, 4 * int(torch.cuda.get_device_properties(0).L2_cache_size))
