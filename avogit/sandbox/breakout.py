@@ -113,8 +113,11 @@ def succeeds(attack: Callable[[Target], bool], target: Target, layers: sandbox.L
             sandbox.fork_first()
         runner = os.fork()
         if runner == 0:
-            sandbox.confine(layers, sandbox.SYSTEM_LIBRARIES)
-            os._exit(0 if _attempt(attack, target) else 1)
+            try:
+                sandbox.confine(layers, sandbox.SYSTEM_LIBRARIES)
+                os._exit(0 if _attempt(attack, target) else 1)
+            finally:  # a fork must never run on in its parent's code
+                os._exit(1)
         _, status = os.waitpid(runner, 0)
         os._exit(0 if status == 0 else 1)
     _, status = os.waitpid(middle, 0)
