@@ -78,7 +78,7 @@ def grow(
             result = _finish(turn, work)
         else:
             result = _go_on(turn) or _vary(turn)
-    return replace(result, spent=meter.spent())
+    return replace(result, spent=meter.spent_here())
 
 
 def cross(session: Session, first: Candidate, second: Candidate) -> StepResult:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from avogit.budget import Meter
@@ -63,7 +64,7 @@ def converse(
         conversation.turns += 1
         heard = Live(_numbered(progress, conversation.turns))
         reply = _ask(client, conversation.messages, tools, deadline, heard, meter)
-        meter.charge(client.charge(reply), halfway(session, conversation, reply))
+        meter.charge(client.charge(reply), partial(halfway, session, conversation, reply))
 
 
 class Live:
