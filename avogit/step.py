@@ -54,6 +54,7 @@ class _Turn:
     meter: Meter
     command: str | None = None
     pair: tuple[Candidate, Candidate] | None = None  # to be crossed
+    asks: bool = False  # its model is at hand, and may be asked what a child taught
 
 
 def take_step(
@@ -73,7 +74,7 @@ def grow(
     """A step of `operator` in a population that has its seed; retires nothing."""
     meter = _meter(session, session.config.budget.step if limit is None else limit)
     with store.writer(session.repo, session.population, halfway.resumes(operator)) as writer:
-        turn = _Turn(session, writer, operator, meter, command)
+        turn = _Turn(session, writer, operator, meter, command, asks=True)
         if (work := writer.unfinished()) is not None:
             result = _finish(turn, work)
         else:
@@ -285,17 +286,17 @@ def _consider(turn: _Turn, seen: Lineage, proposal: Proposal) -> StepResult:
     if not turn.writer.begin(work, new):
         reason = f"another step has this very tree in hand ({work.subject})"
         return StepResult(_OVERTAKEN, reason, operator, parent=proposal.parent)
-    return _settle(turn, lineage, work)
+    return _settle(turn, lineage, work, in_words=turn.asks)
 
 
 def _finish(turn: _Turn, work: store.WorkInHand) -> StepResult:
     """Take up a child that an earlier process proposed and never finished."""
     session = turn.session
     session.progress(f"resuming {work.subject!r}, which was in hand when an earlier step ended")
-    return replace(_settle(turn, session.lineage(), work), resumed=True)
+    return replace(_settle(turn, session.lineage(), work, in_words=False), resumed=True)
 
 
-def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand) -> StepResult:
+def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand, *, in_words: bool) -> StepResult:
     """Measure the work in hand, decide, and record it as a candidate."""
     session, before_s = turn.session, turn.session.device_s
     parents = [lineage.candidates[oid] for oid in (work.parent, work.second_parent) if oid]
@@ -311,12 +312,14 @@ def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand) -> StepResult
         subject=work.subject,
         generation=max(p.generation for p in parents) + 1,
     )
-    taught, asking = teaching.lesson(session, work, parents[0], judged, turn.meter)
+    taught, usage = teaching.lesson(
+        session, work, parents[0], judged, turn.meter, in_words=in_words
+    )
     entry = replace(
         entry,
         body=work.body,
         plan=work.plan,
-        usage=work.usage + asking if work.usage and asking else work.usage or asking,
+        usage=usage,
         crossed=judged.crossed,
         wall_s=turn.meter.spent().wall_s,
         device_s=session.device_s - before_s,
