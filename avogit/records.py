@@ -158,6 +158,7 @@ class Halfway:
     files: Mapping[str, bytes] = field(default_factory=dict)  # its workspace; none: no change
     plan: Plan | None = None
     summary: str = ""  # for whoever does not go on from here, but starts anew
+    version: int = 0  # of `state`: another one is not gone on with
 
 
 @dataclass(frozen=True, slots=True)

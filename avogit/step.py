@@ -18,6 +18,7 @@ from avogit.budget import Meter, Spent
 from avogit.config import Limit
 from avogit.context import make_context
 from avogit.directions import Direction
+from avogit.errors import AvogitError
 from avogit.founding import found_population
 from avogit.judging import judge
 from avogit.operators import MODEL_OPERATORS, NoProposal, load_operator
@@ -161,9 +162,12 @@ def _go_on(turn: _Turn) -> StepResult | None:
     if found is None:
         return None
     parent, came = found
-    proposal = _propose(
-        turn, lineage, parent, None, session.rng(lineage, writer.number), None, came
-    )
+    rng = session.rng(lineage, writer.number)
+    try:
+        proposal = _propose(turn, lineage, parent, None, rng, None, came)
+    except (AvogitError, KeyboardInterrupt):
+        halfway.give_back(writer, turn.meter, came)
+        raise
     result = _kept(turn, proposal, _weigh(turn, lineage, parent, proposal))
     return replace(result, resumed=True)
 
@@ -207,7 +211,7 @@ def _propose(
 ) -> Proposal | NoProposal:
     vary = load_operator(turn.operator)
     writer, operator = turn.writer, turn.operator
-    turn.meter.journal = halfway.journal(turn.session, writer, operator, parent)
+    turn.meter.journal = halfway.journal(turn.session, writer, operator, parent, came)
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
         turn.session.progress(f"{operator}: varying {parent.oid[:10]}")
         context = make_context(
@@ -227,7 +231,11 @@ def _propose(
         try:
             return vary(context)
         except KeyboardInterrupt:
-            if not halfway.is_left(operator, turn.meter):
+            if halfway.is_left(turn.session, operator, turn.meter):
+                raise
+            if turn.meter.halfway is not None:
+                writer.take_over("")  # its note is recorded, with conversation and workspace
+            else:
                 stopped = NoProposal("interrupted", "Ctrl-C, while the operator was at work")
                 _keep_attempt(turn, stopped, parent.oid)
             raise

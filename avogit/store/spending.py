@@ -124,10 +124,17 @@ def _halfway_to_json(item: Halfway | None) -> dict[str, Any] | None:
         "state": item.state,
         "plan": work.plan_to_json(item.plan),
         "summary": item.summary,
+        "version": item.version,
     }
 
 
 def _halfway(told: dict[str, Any]) -> Halfway:
-    plan = work.plan_from_json(told["plan"])
-    said = tuple(told["said"])
-    return Halfway(told["parent"], said, told["state"], {}, plan, told["summary"])
+    """What was noted. One of another version may lack anything, and is read to be recorded."""
+    return Halfway(
+        parent=told["parent"],
+        said=tuple(told.get("said", ())),
+        state=told.get("state", {}),
+        plan=work.plan_from_json(told.get("plan")),
+        summary=told.get("summary", ""),
+        version=told.get("version", 0),
+    )

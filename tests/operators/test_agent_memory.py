@@ -233,3 +233,22 @@ def test_a_step_that_was_summed_up_goes_on_from_its_summary(tmp_path: Path, serv
     said = transcript(found)
     assert len(said) > len(server.requests[-1]["messages"])
     assert sum("goes on here" in str(message["content"]) for message in said) == 1
+
+
+def test_a_summary_is_kept_before_the_next_request(tmp_path: Path, serve) -> None:
+    kept: list[Halfway | None] = []
+    meter = Meter(journal=lambda meter: kept.append(meter.halfway))
+    seen: list[int] = []
+
+    def script(body: dict[str, Any]) -> Reply:
+        seen.append(len(kept))
+        return next(replies) if "tools" in body else say("Blocks of 8 are next.")
+
+    replies = iter([PLAN, FASTER, call("list_files"), refused(401)])
+    run(tmp_path, serve, script, SMALL, meter=meter)
+    summed_up, last = kept[-2:]  # the charge of the summary, and the state with it
+    assert summed_up is not None
+    assert last is not None
+    assert seen[-1] == len(kept)  # the next request came after both
+    assert last.state["words"] == "Blocks of 8 are next."
+    assert last.state["summed_up"] > summed_up.state["summed_up"]

@@ -60,7 +60,8 @@ def converse(
         if used_up := meter.reached():
             raise Stopped("budget", used_up)
         conversation.tell_notice()
-        compact(session, client, conversation, max(0.0, deadline - time.monotonic()))
+        if compact(session, client, conversation, max(0.0, deadline - time.monotonic())):
+            meter.keep(halfway(session, conversation))  # the summary was paid for
         conversation.turns += 1
         heard = Live(_numbered(progress, conversation.turns))
         reply = _ask(client, conversation.messages, tools, deadline, heard, meter)

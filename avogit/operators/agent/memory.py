@@ -95,14 +95,15 @@ def as_message(reply: Reply) -> Message:
     return message
 
 
-def compact(session: Session, client: Client, conversation: Conversation, left_s: float) -> None:
-    """Replace what was said by a summary, where it has grown past the limit."""
+def compact(session: Session, client: Client, conversation: Conversation, left_s: float) -> bool:
+    """Replace what was said by a summary, where it has grown past the limit; tells whether."""
     limit = session.context.config.agent.context_tokens
     past = conversation.messages[OPENING:]
     if conversation.size() <= limit or len(past) < _FEWEST:
-        return
+        return False
     session.words = _words(session, client, past, left_s) or session.words
     conversation.restart(summary(session))
+    return True
 
 
 def summary(session: Session) -> str:
