@@ -47,6 +47,7 @@ def converse(
     meter = session.context.meter
     deadline = time.monotonic() + min(limits.step_timeout_s - meter.earlier_s, meter.left_s())
     reply, conversation.pending = conversation.pending, None
+    session.replays = reply is not None
     while True:
         numbered = _numbered(progress, conversation.turns)
         if reply is not None:
@@ -55,6 +56,7 @@ def converse(
                 return ending
             if any(call.name in LASTING for call in reply.calls):
                 meter.keep(halfway(session, conversation))
+        session.replays = False
         if conversation.turns >= limits.max_turns:
             raise Stopped("budget", f"all {limits.max_turns} turns are used up")
         if used_up := meter.reached():
