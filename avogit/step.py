@@ -320,14 +320,12 @@ def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand, *, in_words: 
         subject=work.subject,
         generation=max(p.generation for p in parents) + 1,
     )
-    taught, usage = teaching.lesson(
-        session, work, parents[0], judged, turn.meter, in_words=in_words
-    )
+    taught = teaching.facts(session, work, parents[0], judged)
     entry = replace(
         entry,
         body=work.body,
         plan=work.plan,
-        usage=usage,
+        usage=work.usage,
         crossed=judged.crossed,
         wall_s=turn.meter.spent().wall_s,
         device_s=session.device_s - before_s,
@@ -335,6 +333,9 @@ def _settle(turn: _Turn, lineage: Lineage, work: store.WorkInHand, *, in_words: 
         attachments=attachments,
     )
     candidate = turn.writer.record(entry)
+    if taught is not None and in_words:
+        writer = turn.writer
+        teaching.add_words(session, writer, work, judged, candidate, taught, turn.meter)
     outcome, reason = str(judged.decision.status), judged.decision.reason
     return StepResult(outcome, reason, work.operator, candidate, judged.evaluation, parents[0].oid)
 

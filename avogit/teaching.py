@@ -15,7 +15,6 @@ from avogit import lessons, store
 from avogit.budget import Meter, priced
 from avogit.context import user_templates
 from avogit.errors import AvogitError
-from avogit.evaluation import Source
 from avogit.judging import Judgement
 from avogit.operators.advice import NoAdvice, ask
 from avogit.operators.prompts import render, template_text
@@ -23,8 +22,9 @@ from avogit.operators.text import bounded, files_diff, one_line
 from avogit.records import Candidate, Usage
 from avogit.session import Session
 
+ASKED = "lesson-asked"  # the kind of record that tells what asking cost
 _ASKED_OF = ("agent",)  # the operator whose model is at hand
-_PATIENCE_S = 15.0  # a verdict that is measured waits for it
+_PATIENCE_S = 15.0  # the next step waits for it
 _MAX_DIFF = 6_000
 _MAX_WORDS = 400
 _MAX_TEXT = 1_000
@@ -32,53 +32,43 @@ _MAX_TEXT = 1_000
 Lesson = Mapping[str, object]
 
 
-def lesson(
-    session: Session,
-    work: store.WorkInHand,
-    parent: Candidate,
-    judged: Judgement,
-    meter: Meter,
-    *,
-    in_words: bool,
-) -> tuple[Lesson | None, Usage | None]:
-    """What a decided child teaches, where its effect is clear; the child's cost with the asking.
-
-    Without `in_words` nobody is asked.
-    """
+def facts(
+    session: Session, work: store.WorkInHand, parent: Candidate, judged: Judgement
+) -> Lesson | None:
+    """What a decided child teaches, where its effect is clear."""
     before, after = session.source(parent.oid), session.source(work.tree)
-    found = lessons.distil(
+    return lessons.distil(
         work.subject, work.plan, judged.evaluation, judged.decision, before.files, after.files
     )
-    if found is None or not in_words or not _may_ask(session, work, meter):
-        return found, work.usage
-    try:
-        question = _question(session, work, found, judged, before, after)
-    except AvogitError as error:  # the user's template: the child is measured and has to be kept
-        session.progress(f"the lesson is the facts alone: {error}")
-        return found, work.usage
-    words, usage = _words(session, question)
-    paid = _with(work.usage, usage, session, meter) if usage is not None else work.usage
-    return (lessons.in_words(found, words) if words else found), paid
 
 
-def _may_ask(session: Session, work: store.WorkInHand, meter: Meter) -> bool:
+def add_words(
+    session: Session,
+    writer: store.Writer,
+    work: store.WorkInHand,
+    judged: Judgement,
+    candidate: Candidate,
+    found: Lesson,
+    meter: Meter,
+) -> None:
+    """Ask for the cause of what a child taught. The child is recorded: no kill can lose it now."""
     asked = work.operator in _ASKED_OF and session.config.agent.lessons and not session.silent_model
-    return asked and not meter.reached()
-
-
-def _with(own: Usage | None, asking: Usage, session: Session, meter: Meter) -> Usage:
-    """The child's cost with that of asking.
-
-    A request of unknown cost is counted as one, and makes neither the child's cost unknown nor
-    the run's: a lesson is not worth a run.
-    """
-    if not asking.unreported:
-        asking = priced(asking, session.config.prices)
-        meter.charge_beside(asking)
-        return own + asking if own is not None else asking
-    if own is None:
-        return asking
-    return replace(own, unreported=own.unreported + asking.unreported)
+    if not asked or meter.reached():
+        return
+    try:
+        question = _question(session, work, found, judged)
+    except AvogitError as error:  # the user's template: no reason to end a run
+        session.progress(f"the lesson is the facts alone: {error}")
+        return
+    words, usage = _words(session, question)
+    if usage is not None:
+        usage = priced(usage, session.config.prices)
+        if not usage.unreported:  # else its cost is unknown; a lesson is not worth a run
+            meter.charge_beside(usage)
+        payload = {"parent": candidate.oid, "usage": store.usage_to_json(usage)}
+        writer.append(ASKED, payload, {})
+    if words:
+        writer.teach(session.task.name, candidate, lessons.in_words(found, words))
 
 
 def _words(session: Session, question: str) -> tuple[str, Usage | None]:
@@ -102,9 +92,8 @@ def _question(
     work: store.WorkInHand,
     found: Lesson,
     judged: Judgement,
-    before: Source,
-    after: Source,
 ) -> str:
+    before, after = session.source(work.parent), session.source(work.tree)
     return render(
         "agent/lesson.md.j2",
         user_templates(session),
