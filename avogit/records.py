@@ -21,6 +21,8 @@ SECOND_PARENT = "second-parent"  # of a crossover
 ANCESTOR = "ancestor"  # the newest one that a crossover's parents share
 SEED = "seed"
 
+TRANSCRIPT = "transcript.json.gz"  # the attachment that holds what was said in a step
+
 # How an accepted candidate entered, as its `Avo-Rule` trailer says.
 IMPROVED = "improved"  # faster than the incumbent
 MATCHED = "matched"  # as fast as the incumbent, within the margin

@@ -15,13 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from avogit.records import Halfway, Usage
+from avogit.records import TRANSCRIPT, Halfway, Usage
 from avogit.store import documents, message, reader, work
 from avogit.store.attempts import ATTEMPT, attempt_payload
 from avogit.store.objects import REGULAR, TREE, NewObjects, TreeEntry, parse_tree
 from avogit.store.repository import Repository
 
-TRANSCRIPT = "transcript.json.gz"
 _FILE = "spending.json"
 _WORKSPACE, _SAID = "workspace", "said"
 _MOST_TRIES = 3  # a conversation that ends every process that goes on with it is left alone

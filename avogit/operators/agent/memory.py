@@ -19,7 +19,6 @@ from avogit.operators.agent.session import Session
 from avogit.operators.redaction import Redaction
 from avogit.operators.text import bounded, files_diff
 
-TRANSCRIPT = "transcript.json.gz"
 OPENING = 2  # the system prompt and the task are always sent
 _FEWEST = 6  # messages after them that are worth a summary
 _CHARACTERS = 4  # a token's, roughly, where nobody counted
