@@ -18,6 +18,7 @@ from avogit.session import Session
 def journal(
     session: Session,
     writer: store.Writer,
+    lineage: Lineage,
     operator: str,
     parent: Candidate,
     came: Halfway | None = None,
@@ -27,6 +28,7 @@ def journal(
     `came`: where another process left it; until it comes further, that counts as one try.
     """
     tries = writer.left.tries + 1 if came is not None and writer.left is not None else 0
+    living = _living(lineage)
 
     def note(meter: Meter) -> None:
         new, tree, halfway = store.NewObjects(session.repo), "", meter.halfway
@@ -42,6 +44,7 @@ def journal(
             tree=tree,
             goes_on=_goes_on(session, operator),
             tries=tries if halfway is came else 0,
+            revives=halfway is not None and halfway.parent not in living,
         )
         writer.spend(item, new)
 
@@ -97,9 +100,15 @@ def _goes_on(session: Session, operator: str) -> bool:
 def _is_worth_it(
     session: Session, lineage: Lineage, left: store.Spending, halfway: Halfway
 ) -> bool:
-    """Whether the step can be read, is wanted, and what it varies still leads to a live line."""
+    """Whether the step can be read, is wanted, and its line has not ended meanwhile."""
     if halfway.version != GOING_ON.get(left.operator) or not session.config.agent.carry:
         return False
     varied = lineage.candidates.get(halfway.parent)
-    living = genealogy.ancestry(lineage, *(head.oid for head in lineage.heads))
-    return varied is not None and not varied.distrust and varied.oid in living
+    if varied is None or varied.distrust:
+        return False
+    return left.revives or varied.oid in _living(lineage)
+
+
+def _living(lineage: Lineage) -> frozenset[str]:
+    """All that live lines are, and were made from: a retired head with a live child is no end."""
+    return genealogy.ancestry(lineage, *(head.oid for head in lineage.heads))

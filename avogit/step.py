@@ -170,7 +170,7 @@ def _propose(
 ) -> Proposal | NoProposal:
     vary = load_operator(turn.operator)
     writer, operator = turn.writer, turn.operator
-    turn.meter.journal = halfway.journal(turn.session, writer, operator, parent, came)
+    turn.meter.journal = halfway.journal(turn.session, writer, lineage, operator, parent, came)
     with tempfile.TemporaryDirectory(prefix="avogit-") as workdir:
         turn.session.progress(f"{operator}: varying {parent.oid[:10]}")
         context = make_context(

@@ -210,17 +210,29 @@ def test_what_another_version_left_is_recorded(
     assert (taken, outcomes(avogit, planted)["interrupted"]) == (None, 200)
 
 
-def test_a_step_on_a_line_that_ended_is_recorded(planted: Path, avogit, git) -> None:
+@pytest.mark.parametrize("already", [False, True], ids=["meanwhile", "before"])
+def test_a_step_whose_line_ended_meanwhile_is_recorded(
+    planted: Path, avogit, already: bool
+) -> None:
     with open_session(planted) as session:
         seed = session.lineage().seed()
         assert seed is not None
-    on_it = plant_child(planted, seed, "slower", ratio=1.1)
+    on_it = plant_child(planted, seed, "another line", ratio=1.1)
+
+    def retire() -> None:
+        with open_session(planted) as session:
+            store.retire(session.repo, session.population, [(on_it.oid, "too many lines", 0.5)])
+
+    if already:
+        retire()
     with open_session(planted) as session, store.writer(session.repo, session.population) as writer:
-        came = Halfway(on_it.oid, (), {}, version=GOING_ON["agent"])
-        writer.spend(store.Spending("agent", on_it.oid, USED, halfway=came, goes_on=True))
+        meter = Meter()
+        meter.journal = halfway.journal(session, writer, session.lineage(), "agent", on_it)
+        meter.charge(USED, lambda: Halfway(on_it.oid, (), {}, version=GOING_ON["agent"]))
     assert taken_up(planted) == (on_it.oid, 10)
-    with open_session(planted) as session:
-        store.retire(session.repo, session.population, [(on_it.oid, "too many lines", 0.5)])
+    if already:  # as the supervisor wanted it
+        return
+    retire()
     assert taken_up(planted) is None
     assert outcomes(avogit, planted)["interrupted"] == 10
 
@@ -239,7 +251,9 @@ def test_a_reply_that_leads_nowhere_gives_no_new_tries(planted: Path) -> None:
             found = halfway.take_up(session, writer, session.lineage(), meter)
             assert found is not None
             parent, came = found
-            meter.journal = halfway.journal(session, writer, "agent", parent, came)
+            meter.journal = halfway.journal(
+                session, writer, session.lineage(), "agent", parent, came
+            )
             meter.charge(USED, (lambda came=came: replace(came, summary="on")) if further else None)
     with (
         open_session(planted) as session,

@@ -38,6 +38,7 @@ class Spending:
     tree: str = ""  # the root tree that its workspace came to; empty where nothing changed
     goes_on: bool = False  # its operator can go on with it in another process
     tries: int = 0  # processes that went on from here and came no further
+    revives: bool = False  # the line that it varies had ended when this process began
 
     @property
     def can_go_on(self) -> bool:
@@ -60,6 +61,7 @@ def add_spending(new: NewObjects, item: Spending, population: str, time_s: int) 
         "wall_s": item.wall_s,
         "goes_on": item.goes_on,
         "tries": item.tries,
+        "revives": item.revives,
         "halfway": _halfway_to_json(item.halfway),
     }
     entries = {_FILE: TreeEntry(REGULAR, new.blob(documents.to_bytes(document)))}
@@ -89,6 +91,7 @@ def read_spending(repo: Repository, tip: str) -> Spending | None:
         tree=tree[0] if tree is not None else "",
         goes_on=document.get("goes_on", False),
         tries=document.get("tries", 0),
+        revives=document.get("revives", False),
     )
 
 
