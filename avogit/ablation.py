@@ -13,7 +13,8 @@ from avogit import store
 from avogit.errors import AvogitError
 from avogit.records import Candidate, Proposal, Ratio, Verdict
 from avogit.session import Session
-from avogit.step import StepResult, free_writer, submit
+from avogit.settling import StepResult
+from avogit.step import free_writer, submit
 from avogit.store import Hunk
 from avogit.trial import OPERATOR, Removal, Trial
 

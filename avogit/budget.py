@@ -71,9 +71,10 @@ class Meter:
     journal: Journal = lambda _meter: None
     device_s: Callable[[], float] = lambda: 0.0
     clock: Callable[[], float] = time.monotonic
-    usage: Usage | None = None
+    usage: Usage | None = None  # of the whole step
     earlier_s: float = 0.0  # that the step took in a process that was killed
     halfway: Halfway | None = None  # how far the step came, where its operator tells
+    _here: Usage | None = None  # of `usage`, what this process paid
     _beside: Usage | None = None
     _begun_s: float = 0.0
     _device_before_s: float = 0.0
@@ -81,12 +82,18 @@ class Meter:
     def __post_init__(self) -> None:
         self._begun_s, self._device_before_s = self.clock(), self.device_s()
 
-    def charge(self, usage: Usage, halfway: Halfway | None = None) -> None:
-        """One reply was paid for; `halfway` tells how far the step is with it."""
+    def charge(self, usage: Usage, halfway: Callable[[], Halfway] | None = None) -> None:
+        """One reply was paid for; `halfway` tells how far the step is with it.
+
+        The reply is noted also where that cannot be told: it was paid.
+        """
         cost = priced(usage, self.prices)
-        self.usage = cost if self.usage is None else self.usage + cost
-        self.halfway = halfway or self.halfway
-        self.journal(self)
+        self.usage, self._here = _both(self.usage, cost), _both(self._here, cost)
+        try:
+            if halfway is not None:
+                self.halfway = halfway()
+        finally:
+            self.journal(self)
 
     def keep(self, halfway: Halfway) -> None:
         """The step came further, at no cost."""
@@ -101,21 +108,24 @@ class Meter:
     def charge_beside(self, usage: Usage) -> None:
         """Something else was paid on the step's account, and is recorded by itself."""
         cost = priced(usage, self.prices)
-        self._beside = cost if self._beside is None else self._beside + cost
+        self._beside = _both(self._beside, cost)
 
     def settle(self, usage: Usage | None) -> None:
         """The operator ended and says what it paid; what it charged before is that sum already."""
         if self.usage is None:
-            self.usage = priced(usage or Usage(unreported=1), self.prices)
+            self.usage = self._here = priced(usage or Usage(unreported=1), self.prices)
 
     def spent(self) -> Spent:
-        """The step's sums up to now."""
-        own = spent_on(
-            self.usage,
-            wall_s=self.clock() - self._begun_s,
-            device_s=self.device_s() - self._device_before_s,
-        )
-        return own + spent_on(self._beside)
+        """The step's sums up to now, an earlier process's among them."""
+        return self._sums(self.usage, self.clock() - self._begun_s)
+
+    def spent_here(self) -> Spent:
+        """What this process spent: an earlier one's is no part of its run's budget."""
+        return self._sums(self._here, self.clock() - self._begun_s - self.earlier_s)
+
+    def _sums(self, own: Usage | None, wall_s: float) -> Spent:
+        device_s = self.device_s() - self._device_before_s
+        return spent_on(own, wall_s=wall_s, device_s=device_s) + spent_on(self._beside)
 
     def left_s(self) -> float:
         """Seconds until the step's time is used up; infinite without such a limit."""
@@ -124,6 +134,10 @@ class Meter:
     def reached(self) -> str:
         """Which limit is reached, for people; empty while the step may go on."""
         return reached(self.limit, self.spent(), "step")
+
+
+def _both(sum_so_far: Usage | None, more: Usage) -> Usage:
+    return more if sum_so_far is None else sum_so_far + more
 
 
 def spent_on(usage: Usage | None, *, wall_s: float = 0.0, device_s: float = 0.0) -> Spent:

@@ -69,7 +69,11 @@ def in_words(found: Mapping[str, object], words: str) -> dict[str, object]:
 
 
 def joined(told: Sequence[Mapping[str, Any]]) -> tuple[Lesson, ...]:
-    """Lessons from their payloads, oldest first: the same change and claim make one."""
+    """Lessons from their payloads, oldest first: the same change and claim make one.
+
+    Of two about one commit the later stands for both: it is the same measurement, in more words.
+    """
+    told = tuple({payload["commit"]: payload for payload in told}.values())
     groups: dict[tuple[str, ...], list[int]] = {}
     for number, payload in enumerate(told):
         key = (payload["task"], payload["device"], payload["change"], payload["claim"])

@@ -16,7 +16,8 @@ from avogit.budget import Purse, all_of
 from avogit.config import Budget, Limit
 from avogit.records import Lineage, Ratio
 from avogit.session import Session
-from avogit.step import StepResult, take_step
+from avogit.settling import StepResult
+from avogit.step import take_step
 
 # An operator that fails this often in a row will not help itself.
 FAILURES_IN_A_ROW = 3

@@ -21,6 +21,8 @@ SECOND_PARENT = "second-parent"  # of a crossover
 ANCESTOR = "ancestor"  # the newest one that a crossover's parents share
 SEED = "seed"
 
+TRANSCRIPT = "transcript.json.gz"  # the attachment that holds what was said in a step
+
 # How an accepted candidate entered, as its `Avo-Rule` trailer says.
 IMPROVED = "improved"  # faster than the incumbent
 MATCHED = "matched"  # as fast as the incumbent, within the margin
@@ -158,6 +160,7 @@ class Halfway:
     files: Mapping[str, bytes] = field(default_factory=dict)  # its workspace; none: no change
     plan: Plan | None = None
     summary: str = ""  # for whoever does not go on from here, but starts anew
+    version: int = 0  # of `state`: another one is not gone on with
 
 
 @dataclass(frozen=True, slots=True)

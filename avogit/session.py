@@ -57,6 +57,7 @@ class Session:
     founded: bool = False  # the population was seen to have its seed
     device_s: float = 0.0  # so far: checking and timing, of all evaluations
     measuring_s: float = 0.0  # so far: compiling, checking and timing, of all evaluations
+    silent_model: bool = False  # the agent's, asked for a lesson, gave no answer
 
     def evaluate(
         self,

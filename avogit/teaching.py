@@ -15,7 +15,6 @@ from avogit import lessons, store
 from avogit.budget import Meter, priced
 from avogit.context import user_templates
 from avogit.errors import AvogitError
-from avogit.evaluation import Source
 from avogit.judging import Judgement
 from avogit.operators.advice import NoAdvice, ask
 from avogit.operators.prompts import render, template_text
@@ -23,8 +22,9 @@ from avogit.operators.text import bounded, files_diff, one_line
 from avogit.records import Candidate, Usage
 from avogit.session import Session
 
+ASKED = "lesson-asked"  # the kind of record that tells what asking cost
 _ASKED_OF = ("agent",)  # the operator whose model is at hand
-_PATIENCE_S = 60.0
+_PATIENCE_S = 15.0  # the next step waits for it
 _MAX_DIFF = 6_000
 _MAX_WORDS = 400
 _MAX_TEXT = 1_000
@@ -32,33 +32,54 @@ _MAX_TEXT = 1_000
 Lesson = Mapping[str, object]
 
 
-def lesson(
-    session: Session, work: store.WorkInHand, parent: Candidate, judged: Judgement, meter: Meter
-) -> tuple[Lesson | None, Usage | None]:
-    """What a decided child teaches, where its effect is clear; what asking for words cost."""
+def facts(
+    session: Session, work: store.WorkInHand, parent: Candidate, judged: Judgement
+) -> Lesson | None:
+    """What a decided child teaches, where its effect is clear."""
     before, after = session.source(parent.oid), session.source(work.tree)
-    found = lessons.distil(
+    return lessons.distil(
         work.subject, work.plan, judged.evaluation, judged.decision, before.files, after.files
     )
-    settings = session.config.agent
-    if found is None or work.operator not in _ASKED_OF or not settings.lessons or meter.reached():
-        return found, None
-    question = _question(session, work, found, judged, before, after)
+
+
+def add_words(
+    session: Session,
+    writer: store.Writer,
+    work: store.WorkInHand,
+    judged: Judgement,
+    candidate: Candidate,
+    found: Lesson,
+    meter: Meter,
+) -> None:
+    """Ask for the cause of what a child taught. The child is recorded: no kill can lose it now."""
+    asked = work.operator in _ASKED_OF and session.config.agent.lessons and not session.silent_model
+    if not asked or meter.reached():
+        return
+    try:
+        question = _question(session, work, found, judged)
+    except AvogitError as error:  # the user's template: no reason to end a run
+        session.progress(f"the lesson is the facts alone: {error}")
+        return
     words, usage = _words(session, question)
     if usage is not None:
         usage = priced(usage, session.config.prices)
-        meter.charge_beside(usage)
-    return (lessons.in_words(found, words) if words else found), usage
+        if not usage.unreported:  # else its cost is unknown; a lesson is not worth a run
+            meter.charge_beside(usage)
+        payload = {"parent": candidate.oid, "usage": store.usage_to_json(usage)}
+        writer.append(ASKED, payload, {})
+    if words:
+        writer.teach(session.task.name, candidate, lessons.in_words(found, words))
 
 
 def _words(session: Session, question: str) -> tuple[str, Usage | None]:
-    """The model's words; empty where it has none."""
+    """The model's words; empty where it has none. One that kept silent is not asked again."""
     settings = replace(session.config.agent, timeout_s=_PATIENCE_S, retries=0)
     tool: dict[str, Any] = json.loads(template_text("agent/lesson.json"))
     session.progress("asking what this taught")
     try:
         answer, usage = ask(settings, settings.model, question, tool)
     except NoAdvice as silence:
+        session.silent_model = silence.usage is None or bool(silence.usage.unreported)
         return "", silence.usage
     except AvogitError:
         return "", None  # no endpoint is set: a child was left in hand, and its model is gone
@@ -71,9 +92,8 @@ def _question(
     work: store.WorkInHand,
     found: Lesson,
     judged: Judgement,
-    before: Source,
-    after: Source,
 ) -> str:
+    before, after = session.source(work.parent), session.source(work.tree)
     return render(
         "agent/lesson.md.j2",
         user_templates(session),

@@ -14,14 +14,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from planted import plant_seed
+from planted import plant_child, plant_seed
 from scripted_openai import Reply, ScriptedOpenAI, call, hang
 
+from avogit import halfway, store
+from avogit.budget import Meter
+from avogit.operators import GOING_ON
+from avogit.records import Halfway, Usage
 from avogit.sandbox import probe
+from avogit.session import open_session
 
 KEY = "sk-planted-0123456789abcdef"
 PLAN = call(
@@ -37,6 +43,7 @@ BREAK = call("edit_file", path="kernel.cpp", old=SLOW, new="constexpr int PASSES
 AGAIN = call("edit_file", path="kernel.cpp", old="= broken;", new="= broken_again;")
 EVALUATE = call("evaluate", subject="fewer passes")
 READ = call("read_file", path="kernel.cpp")
+USED = Usage("m", 10)
 SUBMIT = call("submit", subject="one pass", why="it was planned")
 
 
@@ -181,6 +188,101 @@ def test_what_comes_no_further_is_left_alone(planted: Path, avogit) -> None:
     cost = told(avogit, planted, "cost")
     outcomes = {row["name"]: row["input_tokens"] for row in cost["by_outcome"]}
     assert (outcomes["interrupted"], cost["total"]["input_tokens"]) == (200, 600)
+
+
+def test_no_key_and_ctrl_c_take_no_try(planted: Path, avogit) -> None:
+    ended(planted, [PLAN, BREAK], signal.SIGKILL)
+    for _ in range(2):
+        words = ["run", "--operator", "agent", "--steps", "1", "--no-confirm"]
+        assert avogit(planted, *words, env={"AVOGIT_MODEL": "m"}).returncode == 1
+        ended(planted, [], signal.SIGINT)
+    step, server = finished(planted, [SUBMIT])
+    assert (step["resumed"], len(tool_results(server, 0))) == (True, 2)
+    assert told(avogit, planted, "cost")["total"]["input_tokens"] == 300
+
+
+def test_what_another_version_left_is_recorded(
+    planted: Path, avogit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(planted, [PLAN, BREAK], signal.SIGKILL)
+    monkeypatch.setitem(GOING_ON, "agent", GOING_ON["agent"] + 1)
+    taken = taken_up(planted)
+    assert (taken, outcomes(avogit, planted)["interrupted"]) == (None, 200)
+
+
+@pytest.mark.parametrize("already", [False, True], ids=["meanwhile", "before"])
+def test_a_step_whose_line_ended_meanwhile_is_recorded(
+    planted: Path, avogit, already: bool
+) -> None:
+    with open_session(planted) as session:
+        seed = session.lineage().seed()
+        assert seed is not None
+    on_it = plant_child(planted, seed, "another line", ratio=1.1)
+
+    def retire() -> None:
+        with open_session(planted) as session:
+            store.retire(session.repo, session.population, [(on_it.oid, "too many lines", 0.5)])
+
+    if already:
+        retire()
+    with open_session(planted) as session, store.writer(session.repo, session.population) as writer:
+        meter = Meter()
+        meter.journal = halfway.journal(session, writer, session.lineage(), "agent", on_it)
+        meter.charge(USED, lambda: Halfway(on_it.oid, (), {}, version=GOING_ON["agent"]))
+    assert taken_up(planted) == (on_it.oid, 10)
+    if already:  # as the supervisor wanted it
+        return
+    retire()
+    assert taken_up(planted) is None
+    assert outcomes(avogit, planted)["interrupted"] == 10
+
+
+def test_a_reply_that_leads_nowhere_gives_no_new_tries(planted: Path) -> None:
+    ended(planted, [PLAN], signal.SIGKILL)
+    tries = []
+    for further in (False, False, True):
+        with (
+            open_session(planted) as session,
+            store.writer(session.repo, session.population, "agent") as writer,
+        ):
+            assert writer.left is not None
+            tries.append(writer.left.tries)
+            meter = Meter()
+            found = halfway.take_up(session, writer, session.lineage(), meter)
+            assert found is not None
+            parent, came = found
+            meter.journal = halfway.journal(
+                session, writer, session.lineage(), "agent", parent, came
+            )
+            meter.charge(USED, (lambda came=came: replace(came, summary="on")) if further else None)
+    with (
+        open_session(planted) as session,
+        store.writer(session.repo, session.population, "agent") as writer,
+    ):
+        assert writer.left is not None
+        assert (tries, writer.left.tries) == ([0, 1, 2], 0)
+
+
+def taken_up(directory: Path) -> tuple[str, int] | None:
+    """The parent of the step that would be gone on with, and what it paid."""
+    with open_session(directory) as session:
+        meter = Meter()
+        with store.writer(session.repo, session.population, "agent") as writer:
+            found = halfway.take_up(session, writer, session.lineage(), meter)
+        return (found[0].oid, meter.spent().tokens) if found else None
+
+
+def outcomes(avogit, directory: Path) -> dict[str, int]:
+    """Input tokens by outcome."""
+    rows = told(avogit, directory, "cost")["by_outcome"]
+    return {row["name"]: row["input_tokens"] for row in rows}
+
+
+def test_without_carrying_ctrl_c_records_the_step_at_once(planted: Path, avogit) -> None:
+    with (planted / "avogit.yaml").open("a") as file:
+        file.write("agent: {carry: false}\n")
+    ended(planted, [PLAN, BREAK], signal.SIGINT)
+    assert outcomes(avogit, planted)["interrupted"] == 200
 
 
 def test_another_operator_leaves_the_step_to_the_agent(planted: Path, avogit, git) -> None:

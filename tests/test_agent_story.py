@@ -119,7 +119,10 @@ def test_the_model_says_what_a_measured_child_taught(limited: Path, avogit) -> N
     asked = server.requests[-1]["messages"][0]["content"]
     assert "+constexpr int PASSES = 1;" in asked
     assert "Measured against its parent: do the work once: +" in asked
-    assert result["candidate"]["trailers"]["Avo-Tokens"] == "in=400 out=40"
+    assert result["candidate"]["trailers"]["Avo-Tokens"] == "in=300 out=30"
+    assert result["spent"]["tokens"] == 440
+    cost = json.loads(avogit(limited, "cost", "--json").stdout)
+    assert cost["total"]["input_tokens"] == 400
     (lesson,) = json.loads(avogit(limited, "lessons", "--json").stdout)["lessons"]
     assert lesson["text"].startswith("do the work once: +")
     assert "Passes that repeat a result only cost time" in lesson["text"]

@@ -15,7 +15,7 @@ from scripted_openai import Reply, Script, ScriptedOpenAI, call
 from avogit.budget import Meter, Purse, Spent, priced, reached
 from avogit.config import Limit, Price, RunLimit, parse_config
 from avogit.errors import AvogitError
-from avogit.records import Usage
+from avogit.records import Halfway, Usage
 
 MILLION = 1_000_000
 PRICES = {"gpt-5": Price(input=2.0, cached=0.5, output=10.0)}
@@ -47,6 +47,33 @@ def test_a_meter_keeps_every_reply_before_the_next() -> None:
     assert meter.spent().tokens == 33
     meter.charge_beside(Usage("gpt-5", 1, 1))
     assert (meter.spent().tokens, len(kept)) == (35, 2)
+
+
+def test_a_step_that_goes_on_counts_whole_for_its_limit_and_once_for_the_run() -> None:
+    now = [100.0]
+    meter = Meter(Limit(tokens=100), PRICES, clock=lambda: now[0])
+    meter.go_on(Usage("gpt-5", 80, 10, unreported=1), None, 30.0)
+    now[0] += 5
+    assert (meter.spent_here().tokens, meter.spent_here().unknown) == (0, "")
+    meter.charge(Usage("gpt-5", 20, 2))
+    meter.charge_beside(Usage("gpt-5", 1, 0))
+    assert "100 tokens" in meter.reached()
+    assert (meter.spent().tokens, meter.spent().wall_s) == (113, 35.0)
+    here = meter.spent_here()
+    assert (here.tokens, here.wall_s, here.unknown) == (23, 5.0, "")
+    assert here.cost_usd == pytest.approx((21 * 2.0 + 2 * 10.0) / MILLION)
+
+
+def test_a_reply_is_noted_also_where_the_step_cannot_be_told() -> None:
+    kept: list[Usage | None] = []
+    meter = Meter(journal=lambda meter: kept.append(meter.usage))
+
+    def unreadable() -> Halfway:
+        raise OSError("the workspace cannot be read")
+
+    with pytest.raises(OSError, match="workspace"):
+        meter.charge(Usage("gpt-5", 10, 1), unreadable)
+    assert kept == [Usage("gpt-5", 10, 1)]
 
 
 @pytest.mark.parametrize(

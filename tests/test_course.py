@@ -6,7 +6,7 @@ from avogit.budget import Spent
 from avogit.config import Budget, Limit, RunLimit
 from avogit.loop import DIED, Course, Limits
 from avogit.records import Lineage
-from avogit.step import StepResult
+from avogit.settling import StepResult
 
 NOBODY = Lineage("none", {}, (), (), {})
 

@@ -50,6 +50,7 @@ LAYERS = (
     ("context", "supervisor", "halfway"),
     ("confirm", "founding", "judging"),
     ("teaching",),
+    ("settling",),
     ("step",),
     ("trial",),
     ("ablation",),

@@ -36,7 +36,8 @@ from avogit.records import (
     WorkloadTiming,
 )
 from avogit.session import open_session
-from avogit.step import StepResult, submit
+from avogit.settling import StepResult
+from avogit.step import submit
 from avogit.workers import run_workers
 from avogit.workers.frames import Grown
 from avogit.workers.places import Places

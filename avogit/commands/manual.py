@@ -15,7 +15,7 @@ from avogit import store, workspace
 from avogit.errors import AvogitError
 from avogit.records import Plan, Proposal
 from avogit.session import Progress, Session, find_candidate, open_session
-from avogit.step import StepResult
+from avogit.settling import StepResult
 from avogit.step import submit as submit_proposal
 
 

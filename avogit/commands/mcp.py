@@ -18,7 +18,8 @@ from avogit.errors import AvogitError
 from avogit.operators.guest import INSTRUCTIONS, offered_tools
 from avogit.operators.mcp import TOOLS, Desk, desk
 from avogit.session import open_session
-from avogit.step import StepResult, take_step
+from avogit.settling import StepResult
+from avogit.step import take_step
 
 BEGIN = "begin"
 _ABOUT = (

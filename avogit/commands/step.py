@@ -13,7 +13,8 @@ from avogit.founding import seed_population
 from avogit.loop import Limits, RunResult, Watcher, run_steps
 from avogit.records import Candidate, Status
 from avogit.session import Progress, Session, open_session
-from avogit.step import StepResult, take_step
+from avogit.settling import StepResult
+from avogit.step import take_step
 from avogit.workers import run_workers
 
 STOP_FILE = "stop"

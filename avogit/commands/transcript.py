@@ -10,9 +10,10 @@ from typing import Any
 
 from avogit import store
 from avogit.errors import AvogitError
+from avogit.records import TRANSCRIPT
 from avogit.session import choose_population, find_candidate, read_population
 
-_NAMES = ("transcript.json.gz", "transcript.json", "transcript.txt")  # older ones are plain
+_NAMES = (TRANSCRIPT, "transcript.json", "transcript.txt")  # older ones are plain
 _MAX_BYTES = 256 << 20  # unpacked
 _GZIP = 31  # zlib's name for that format
 

@@ -41,7 +41,9 @@ OPERATORS: dict[str, str] = {
     "mcp": "avogit.operators.mcp:vary",  # driven by `avogit mcp`
 }
 MODEL_OPERATORS = ("agent", "command")  # whatever they do not report was paid unseen
-GOING_ON = ("agent",)  # they tell how far they came, and go on from there in another process
+# They tell how far they came, and go on from there in another process; with the version of what
+# they tell. Raise it where an older one could not be read: such a step is not gone on with.
+GOING_ON = {"agent": 1}
 
 
 class Evaluate(Protocol):

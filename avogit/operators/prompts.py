@@ -15,6 +15,7 @@ from avogit.errors import AvogitError
 from avogit.resources import resource
 
 USER_TEMPLATES = ".avogit/templates"  # in the user's repository
+_IN_EXPRESSIONS = (ArithmeticError, LookupError, TypeError, ValueError)  # jinja2 lets them through
 
 
 def render(template: str, overrides: Mapping[str, str] | None = None, /, **values: object) -> str:
@@ -31,7 +32,7 @@ def render(template: str, overrides: Mapping[str, str] | None = None, /, **value
     )
     try:
         return environment.get_template(template).render(values)
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, *_IN_EXPRESSIONS) as error:
         if not overrides:
             raise
         names = ", ".join(sorted(overrides))

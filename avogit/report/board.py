@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from avogit.loop import DIED, Course
 from avogit.report.text import step_line
-from avogit.step import StepResult
+from avogit.settling import StepResult
 
 if TYPE_CHECKING:
     from rich.live import Live

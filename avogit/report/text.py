@@ -23,7 +23,7 @@ from avogit.records import (
 )
 from avogit.report.profile import profile_text
 from avogit.report.subjects import bare_subject
-from avogit.step import StepResult
+from avogit.settling import StepResult
 
 _ARMS = (BASELINE, *RIVALS)
 

@@ -126,7 +126,9 @@ class Writer:
         oid = new.commit(entry.tree, entry.parents, text, time_s, self.author)
         record = self._add(new, document, "evaluation", f"an evaluation of {oid}", time_s)
         link = self._link(new, oid, time_s)
-        taught = self._teach(new, entry, oid, time_s)
+        taught: list[Update] = []
+        if entry.lesson is not None:  # it appears with the candidate
+            taught = self._teach(new, entry.task, entry.parents[0], entry.lesson, oid, time_s)
         new.write()
         updates = [self._update("records", record), self._update("tried", link), *taught]
         if not (self._paying and entry.decision.status is Status.DRAFT):
@@ -162,6 +164,13 @@ class Writer:
         self._paying = self._paying and not settles
         return document.name
 
+    def teach(self, task: str, candidate: Candidate, lesson: Mapping[str, object]) -> None:
+        """A candidate's lesson, said better: it stands for the one that was recorded with it."""
+        new, time_s = NewObjects(self.repo), self._now_s(())
+        updates = self._teach(new, task, candidate.parents[0], lesson, candidate.oid, time_s)
+        new.write()
+        self._move(updates)
+
     def _add(
         self,
         new: NewObjects,
@@ -174,11 +183,16 @@ class Writer:
         before = self._tip("records")
         return add_record(new, document, kind, about, before, time_s, tree, self.key)
 
-    def _teach(self, new: NewObjects, entry: Entry, oid: str, time_s: int) -> list[Update]:
-        """The lesson of a candidate, where it has one: it appears with the candidate."""
-        if entry.lesson is None:
-            return []
-        payload = {"task": entry.task, "commit": oid, "parent": entry.parents[0], **entry.lesson}
+    def _teach(
+        self,
+        new: NewObjects,
+        task: str,
+        parent: str,
+        lesson: Mapping[str, object],
+        oid: str,
+        time_s: int,
+    ) -> list[Update]:
+        payload = {"task": task, "commit": oid, "parent": parent, **lesson}
         document = make_document(LESSON, self.population, self.name, time_s, payload, {})
         about, before = f"a lesson of {oid}", self._tip(LESSONS)
         commit = add_record(new, document, LESSON, about, before, time_s, "", self.key)

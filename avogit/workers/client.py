@@ -14,7 +14,7 @@ from avogit.config import Limit
 from avogit.errors import AvogitError
 from avogit.evaluation import Judged
 from avogit.processes import program
-from avogit.step import StepResult
+from avogit.settling import StepResult
 from avogit.workers.frames import Bug, Go, Grown, Start
 
 _END_TIMEOUT_S = 3.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from avogit.config import Limit
-from avogit.step import StepResult
+from avogit.settling import StepResult
 
 
 @dataclass(frozen=True, slots=True)

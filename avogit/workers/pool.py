@@ -17,7 +17,8 @@ from avogit.evaluation import DeviceSlot, Judged, OracleDied, SshSlot
 from avogit.founding import found_population
 from avogit.loop import DIED, Course, Limits, RunResult, Watcher
 from avogit.session import Progress, Session
-from avogit.step import StepResult, with_pruning
+from avogit.settling import StepResult
+from avogit.step import with_pruning
 from avogit.workers.client import Worker, WorkerDied
 from avogit.workers.frames import Start
 from avogit.workers.places import Places

@@ -233,3 +233,56 @@ def test_a_step_that_was_summed_up_goes_on_from_its_summary(tmp_path: Path, serv
     said = transcript(found)
     assert len(said) > len(server.requests[-1]["messages"])
     assert sum("goes on here" in str(message["content"]) for message in said) == 1
+
+
+def test_a_summary_is_kept_before_the_next_request(tmp_path: Path, serve) -> None:
+    kept: list[Halfway | None] = []
+    meter = Meter(journal=lambda meter: kept.append(meter.halfway))
+    seen: list[int] = []
+
+    def script(body: dict[str, Any]) -> Reply:
+        seen.append(len(kept))
+        return next(replies) if "tools" in body else say("Blocks of 8 are next.")
+
+    replies = iter([PLAN, FASTER, call("list_files"), refused(401)])
+    run(tmp_path, serve, script, SMALL, meter=meter)
+    summed_up, last = kept[-2:]  # the charge of the summary, and the state with it
+    assert summed_up is not None
+    assert last is not None
+    assert seen[-1] == len(kept)  # the next request came after both
+    assert last.state["words"] == "Blocks of 8 are next."
+    assert last.state["summed_up"] > summed_up.state["summed_up"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.COMPILE_ERROR])
+def test_a_draft_that_was_recorded_before_the_kill_is_taken_over(
+    tmp_path: Path, serve, verdict: Verdict
+) -> None:
+    one, two = tmp_path / "1", tmp_path / "2"
+    one.mkdir()
+    two.mkdir()
+    kept: list[Halfway | None] = []
+    meter = Meter(journal=lambda meter: kept.append(meter.halfway))
+    history = seeded()
+    _, _, judge = run(one, serve, [PLAN, FASTER, EVALUATE, GIVE_UP], history=history, meter=meter)
+    assert len(judge.calls) == 1
+    left = next(note for note in kept if note is not None and "evaluate" in str(note.said[-1]))
+    assert left.state["pending"] is not None
+    score = 2.0 if verdict is Verdict.PASSED else None
+    history.add(HALVED, score, Status.DRAFT, parent=left.parent, verdict=verdict)
+    found, server, judge = run(
+        two, serve, [EVALUATE, call("list_files"), GIVE_UP], history=history, halfway=left
+    )
+    assert isinstance(found, NoProposal)
+    assert judge.calls == []
+    *_, replayed, again, _ = results(server)
+    assert replayed.startswith(f"draft-1: {verdict}")
+    assert "draft-1" in again
+    assert "already evaluated" in again
+
+
+def test_other_steps_drafts_are_timed_again(tmp_path: Path, serve) -> None:
+    history = seeded()
+    history.add(HALVED, 2.0, Status.DRAFT, parent=parent_of(history))
+    _, _, judge = run(tmp_path, serve, [PLAN, FASTER, EVALUATE, GIVE_UP], history=history)
+    assert len(judge.calls) == 1

@@ -23,7 +23,8 @@ from avogit.config import Command, Config
 from avogit.operators import NoProposal, load_operator, process
 from avogit.sandbox import confines_programs
 from avogit.session import open_session
-from avogit.step import StepResult, take_step
+from avogit.settling import StepResult
+from avogit.step import take_step
 
 BREAK = "sed -i 's/PASSES = [0-9]*/PASSES = /' kernel.cpp\n"  # no compiler takes it: quickly judged
 PYTHON = shlex.quote(sys.executable)

@@ -64,6 +64,22 @@ def test_a_step_is_left_to_the_operator_that_can_go_on_with_it(repo: Repository)
     assert store.fsck(repo) == ()
 
 
+def test_a_conversation_is_not_written_again_with_each_reply(repo: Repository, git) -> None:
+    said = tuple({"role": "user", "content": f"{n} " + "word " * 200} for n in range(40))
+    once = sum(len(json.dumps(message)) for message in said)
+    with store.writer(repo, POPULATION) as writer:
+        parent = seed(repo, writer)
+        for n in range(1, len(said) + 1):
+            came = replace(halfway(repo, parent.oid), said=said[:n])
+            writer.spend(Spending("agent", parent.oid, Usage("m", n), halfway=came, goes_on=True))
+    objects = git("cat-file", "--batch-all-objects", "--batch-check").splitlines()
+    assert sum(int(line.split()[2]) for line in objects) < 3 * once
+    with store.writer(repo, POPULATION, "agent") as again:
+        assert again.left is not None
+        assert again.left.halfway is not None
+        assert again.left.halfway.said == said
+
+
 def test_what_nobody_can_go_on_with_is_recorded_whole(repo: Repository) -> None:
     with store.writer(repo, POPULATION) as writer:
         parent = seed(repo, writer)

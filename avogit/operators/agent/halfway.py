@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from avogit.operators import GOING_ON
 from avogit.operators.agent.memory import OPENING, Conversation, as_message, summary
 from avogit.operators.agent.replies import Reply, Tokens, ToolCall
 from avogit.operators.agent.session import Draft, Session
@@ -39,6 +40,7 @@ def halfway(session: Session, conversation: Conversation, pending: Reply | None 
         files=files,
         plan=session.plan,
         summary=redaction.text(summary(session)),
+        version=GOING_ON["agent"],
     )
 
 

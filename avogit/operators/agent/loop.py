@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from avogit.budget import Meter
@@ -46,6 +47,7 @@ def converse(
     meter = session.context.meter
     deadline = time.monotonic() + min(limits.step_timeout_s - meter.earlier_s, meter.left_s())
     reply, conversation.pending = conversation.pending, None
+    session.replays = reply is not None
     while True:
         numbered = _numbered(progress, conversation.turns)
         if reply is not None:
@@ -54,16 +56,18 @@ def converse(
                 return ending
             if any(call.name in LASTING for call in reply.calls):
                 meter.keep(halfway(session, conversation))
+        session.replays = False
         if conversation.turns >= limits.max_turns:
             raise Stopped("budget", f"all {limits.max_turns} turns are used up")
         if used_up := meter.reached():
             raise Stopped("budget", used_up)
         conversation.tell_notice()
-        compact(session, client, conversation, max(0.0, deadline - time.monotonic()))
+        if compact(session, client, conversation, max(0.0, deadline - time.monotonic())):
+            meter.keep(halfway(session, conversation))  # the summary was paid for
         conversation.turns += 1
         heard = Live(_numbered(progress, conversation.turns))
         reply = _ask(client, conversation.messages, tools, deadline, heard, meter)
-        meter.charge(client.charge(reply), halfway(session, conversation, reply))
+        meter.charge(client.charge(reply), partial(halfway, session, conversation, reply))
 
 
 class Live:

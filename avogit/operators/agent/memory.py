@@ -19,7 +19,6 @@ from avogit.operators.agent.session import Session
 from avogit.operators.redaction import Redaction
 from avogit.operators.text import bounded, files_diff
 
-TRANSCRIPT = "transcript.json.gz"
 OPENING = 2  # the system prompt and the task are always sent
 _FEWEST = 6  # messages after them that are worth a summary
 _CHARACTERS = 4  # a token's, roughly, where nobody counted
@@ -95,14 +94,15 @@ def as_message(reply: Reply) -> Message:
     return message
 
 
-def compact(session: Session, client: Client, conversation: Conversation, left_s: float) -> None:
-    """Replace what was said by a summary, where it has grown past the limit."""
+def compact(session: Session, client: Client, conversation: Conversation, left_s: float) -> bool:
+    """Replace what was said by a summary, where it has grown past the limit; tells whether."""
     limit = session.context.config.agent.context_tokens
     past = conversation.messages[OPENING:]
     if conversation.size() <= limit or len(past) < _FEWEST:
-        return
+        return False
     session.words = _words(session, client, past, left_s) or session.words
     conversation.restart(summary(session))
+    return True
 
 
 def summary(session: Session) -> str:

@@ -15,13 +15,13 @@ from avogit.operators.agent.carry import Carried, unfinished_work
 from avogit.operators.agent.client import Client, Message, Stopped, read_endpoint
 from avogit.operators.agent.halfway import taken_up
 from avogit.operators.agent.loop import converse
-from avogit.operators.agent.memory import TRANSCRIPT, Conversation, summary
+from avogit.operators.agent.memory import Conversation, summary
 from avogit.operators.agent.session import Draft, Session
 from avogit.operators.agent.tools import GaveUp, Submitted
 from avogit.operators.agent.tools.files import list_files
 from avogit.operators.redaction import Redaction
 from avogit.operators.text import best, log_lines, newest, one_line, score_text
-from avogit.records import Proposal, Usage
+from avogit.records import TRANSCRIPT, Proposal, Usage
 
 Ending = Submitted | GaveUp | Stopped
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from avogit.operators import Context, on_a_line
 from avogit.operators.redaction import Redaction
-from avogit.records import INCUMBENT, PARENT, Candidate, Evaluation, Plan, Verdict
+from avogit.records import INCUMBENT, PARENT, Candidate, Evaluation, Plan, Status, Verdict
 from avogit.workspace import (
     WorkspaceState,
     changed,
@@ -85,6 +85,7 @@ class Session:
         self.plan: Plan | None = None
         self.words = ""  # the model's own summary of what went before
         self.drafts: list[Draft] = []
+        self.replays = False  # what is done now, an earlier process may have done already
         self._fill(self.parent_files)
 
     def _fill(self, files: Mapping[str, bytes]) -> None:
@@ -216,6 +217,30 @@ class Session:
         if len(self.drafts) >= self.context.config.agent.max_evaluations:
             raise Refused("no evaluations are left in this step: submit, or give up")
         evaluation = self.context.evaluate(files, subject, self.plan, self.parent.oid, full=full)
+        return self._add(files, subject, evaluation, full=full)
+
+    def take_over(self, files: Mapping[str, bytes], subject: str, *, full: bool) -> Draft | None:
+        """The draft of these files that an earlier process recorded, and did not live to tell of.
+
+        It is neither timed again nor held against the step as a patch that failed before.
+        """
+        if not self.replays:
+            return None
+        for candidate in reversed(tuple(self.context.lineage.candidates.values())):
+            if candidate.status is not Status.DRAFT or not candidate.measured:
+                continue
+            if candidate.parents != (self.parent.oid,):
+                continue
+            if self.task.editable_files(self.context.read_tree(candidate.tree)) != files:
+                continue
+            recorded = self.context.read_record(candidate.oid)
+            if recorded is not None and (not full or recorded.evaluation.sample == "deciding"):
+                return self._add(files, subject, recorded.evaluation, full=full)
+        return None
+
+    def _add(
+        self, files: Mapping[str, bytes], subject: str, evaluation: Evaluation, *, full: bool
+    ) -> Draft:
         number = len(self.drafts) + 1
         draft = Draft(number, self.parent, files, subject, self.plan, evaluation, full)
         self.drafts.append(draft)

@@ -54,7 +54,16 @@ TOOLS: dict[str, Callable[[Session, Arguments], Result]] = {
 
 # What leaves something, or takes long. All others give the same again at once, to a process that
 # goes on with the step.
-LASTING = ("restart_from", "plan", "write_file", "edit_file", "shell", "evaluate", "profile")
+LASTING = (
+    "restart_from",
+    "plan",
+    "write_file",
+    "edit_file",
+    "shell",
+    "build",
+    "evaluate",
+    "profile",
+)
 
 
 class Malformed(Refused):

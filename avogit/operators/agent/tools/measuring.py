@@ -20,10 +20,12 @@ def evaluate(session: Session, arguments: Arguments) -> str:
     """The verdict on the workspace as it is."""
     files, full = session.files(), arguments.get("sample") == "full"
     refuse_unchanged(session, files)
+    subject = said(session, arguments, "subject", 100)
     known = session.evaluated(files, full=full)
-    if known is None:
+    draft = known or session.take_over(files, subject, full=full)
+    if draft is None:
         refuse_repeat(session, files)
-    draft = known or session.evaluate(files, said(session, arguments, "subject", 100), full=full)
+        draft = session.evaluate(files, subject, full=full)
     return evaluation_text(session, draft, again=known is not None)
 
 
