@@ -148,6 +148,7 @@ def every_object(directory: Path) -> bytes:
     return subprocess.run(words, capture_output=True, check=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not probe().certified, reason="no sandbox on this machine, so no shell")
 def test_a_reply_that_was_paid_for_is_acted_on_by_the_next_process(planted: Path, avogit) -> None:
     slow = call("shell", command="sleep 2; echo slept")
@@ -166,6 +167,7 @@ def noted_tokens(avogit, directory: Path) -> int:
     return found
 
 
+@pytest.mark.slow
 def test_a_step_is_killed_again_and_again(planted: Path, avogit) -> None:
     ended(planted, [PLAN], signal.SIGKILL)
     ended(planted, [BREAK], signal.SIGKILL)
@@ -176,6 +178,7 @@ def test_a_step_is_killed_again_and_again(planted: Path, avogit) -> None:
     assert told(avogit, planted, "cost")["total"]["input_tokens"] == 400
 
 
+@pytest.mark.slow
 def test_what_comes_no_further_is_left_alone(planted: Path, avogit) -> None:
     """A conversation that ends every process that takes it up must not do so for ever."""
     for script in ([PLAN, BREAK], [], [], []):
@@ -190,6 +193,7 @@ def test_what_comes_no_further_is_left_alone(planted: Path, avogit) -> None:
     assert (outcomes["interrupted"], cost["total"]["input_tokens"]) == (200, 600)
 
 
+@pytest.mark.slow
 def test_no_key_and_ctrl_c_take_no_try(planted: Path, avogit) -> None:
     ended(planted, [PLAN, BREAK], signal.SIGKILL)
     for _ in range(2):
@@ -201,6 +205,7 @@ def test_no_key_and_ctrl_c_take_no_try(planted: Path, avogit) -> None:
     assert told(avogit, planted, "cost")["total"]["input_tokens"] == 300
 
 
+@pytest.mark.slow
 def test_what_another_version_left_is_recorded(
     planted: Path, avogit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +242,7 @@ def test_a_step_whose_line_ended_meanwhile_is_recorded(
     assert outcomes(avogit, planted)["interrupted"] == 10
 
 
+@pytest.mark.slow
 def test_a_reply_that_leads_nowhere_gives_no_new_tries(planted: Path) -> None:
     ended(planted, [PLAN], signal.SIGKILL)
     tries = []
@@ -278,6 +284,7 @@ def outcomes(avogit, directory: Path) -> dict[str, int]:
     return {row["name"]: row["input_tokens"] for row in rows}
 
 
+@pytest.mark.slow
 def test_without_carrying_ctrl_c_records_the_step_at_once(planted: Path, avogit) -> None:
     with (planted / "avogit.yaml").open("a") as file:
         file.write("agent: {carry: false}\n")
@@ -285,6 +292,7 @@ def test_without_carrying_ctrl_c_records_the_step_at_once(planted: Path, avogit)
     assert outcomes(avogit, planted)["interrupted"] == 200
 
 
+@pytest.mark.slow
 def test_another_operator_leaves_the_step_to_the_agent(planted: Path, avogit, git) -> None:
     ended(planted, [PLAN, BREAK], signal.SIGKILL)
     assert avogit(planted, "step", "--command", "true").returncode == 0
@@ -294,6 +302,7 @@ def test_another_operator_leaves_the_step_to_the_agent(planted: Path, avogit, gi
     assert told(avogit, planted, "cost")["total"]["input_tokens"] == 300
 
 
+@pytest.mark.slow
 def test_who_wants_no_carrying_starts_anew_and_the_record_has_it_all(
     planted: Path, avogit, git
 ) -> None:
@@ -310,6 +319,7 @@ def test_who_wants_no_carrying_starts_anew_and_the_record_has_it_all(
     assert "[redacted OPENAI_API_KEY]" in str(said)
 
 
+@pytest.mark.slow
 def test_a_run_takes_up_what_its_dead_worker_had_in_hand(planted: Path, avogit) -> None:
     waiting = threading.Event()
 

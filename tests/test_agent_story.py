@@ -105,6 +105,7 @@ def test_a_whole_story_ends_in_an_accepted_commit(limited: Path, avogit, git) ->
         assert KEY.encode() not in data
 
 
+@pytest.mark.slow
 def test_the_model_says_what_a_measured_child_taught(limited: Path, avogit) -> None:
     script: list[Reply] = [
         PLAN,
@@ -131,6 +132,7 @@ def test_the_model_says_what_a_measured_child_taught(limited: Path, avogit) -> N
     assert avogit(limited, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_patch_that_failed_is_refused_with_a_pointer_to_it(limited: Path, avogit, git) -> None:
     broken = call("edit_file", path=KERNEL, old=SLOW, new="constexpr int PASSES = ;")
     give_up = call("give_up", reason="no more")
@@ -213,6 +215,7 @@ def test_an_unfinished_step_and_what_the_user_wrote_reach_the_next(
     assert avogit(limited, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "outcome"),
     [

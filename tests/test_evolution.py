@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 LOG = "--format=%h %(trailers:key=Avo-Score,valueonly,separator=%x20) %s"
 
 
@@ -54,6 +56,7 @@ def test_a_plain_clone_shows_the_live_lines_and_says_what_it_lacks(
     assert "git fetch" in avogit(clone, "log").stdout
 
 
+@pytest.mark.slow
 def test_bisect_finds_a_planted_slow_down(polynomial: Path, git, avogit_path: str) -> None:
     kernel = polynomial / "kernels/polynomial/kernel.cpp"
     text = kernel.read_text().replace("PASSES = 8", "PASSES = 2")
@@ -90,6 +93,7 @@ def test_bisect_codes(polynomial: Path, git, avogit) -> None:
     assert avogit(polynomial, "measure", "--bisect").returncode >= 128
 
 
+@pytest.mark.slow
 def test_manual_checkout_and_submit(seeded: Path, avogit, tmp_path: Path) -> None:
     workspace = tmp_path / "by hand"
     assert avogit(seeded, "checkout", "best", str(workspace)).returncode == 0
@@ -125,6 +129,7 @@ def test_prune_and_restore(evolved: Path, avogit) -> None:
     assert avogit(evolved, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_changed_task_asks_for_a_new_population(evolved: Path, git, avogit) -> None:
     task = evolved / "kernels/polynomial/task.yaml"
     task.write_text(task.read_text().replace("name: large, rows: 256", "name: large, rows: 240"))
@@ -138,6 +143,7 @@ def test_a_changed_task_asks_for_a_new_population(evolved: Path, git, avogit) ->
     assert avogit(evolved, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_strict_confirmation_wants_a_later_time(seeded: Path, avogit) -> None:
     config = seeded / "avogit.yaml"
     config.write_text(

@@ -209,6 +209,7 @@ def interventions(avogit, directory: Path) -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.slow
 def test_stall_directions_recovery_by_rules(watched: Path, avogit) -> None:
     seed = read_best(watched)
     plant_child(watched, seed, "vectorised", ratio=1.2)
@@ -229,6 +230,7 @@ def test_stall_directions_recovery_by_rules(watched: Path, avogit) -> None:
     assert avogit(watched, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_model_steers_where_one_is_configured(watched: Path, avogit) -> None:
     config = watched / "avogit.yaml"
     config.write_text(config.read_text().replace("steps_per_direction: 1", "model: wise-1"))
@@ -254,6 +256,7 @@ def test_a_model_steers_where_one_is_configured(watched: Path, avogit) -> None:
     assert {row["name"]: row["input_tokens"] for row in cost["by_model"]}["wise-1"] == 700
 
 
+@pytest.mark.slow
 def test_rules_stand_in_for_a_model_that_fails(watched: Path, avogit) -> None:
     config = watched / "avogit.yaml"
     config.write_text(config.read_text().replace("steps_per_direction: 1", "model: wise-1"))

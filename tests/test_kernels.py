@@ -130,6 +130,7 @@ def test_task_explains_itself_to_an_operator(name: str) -> None:
     assert len(text) < 16_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_points_of_the_space_are_right_on_every_kind_of_input(name: str, built: Path) -> None:
     task = load(name)
@@ -140,6 +141,7 @@ def test_points_of_the_space_are_right_on_every_kind_of_input(name: str, built: 
             assert kinds[worst] < task.correctness.row_rmse / 2, (path, shape, worst)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_kernels_fail_the_tolerance_on_mixed_inputs(name: str, built: Path) -> None:
     task = load(name)

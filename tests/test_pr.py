@@ -109,6 +109,7 @@ def test_patches_apply_with_git_am_and_keep_their_trailers(
     assert (again.returncode, "not empty" in again.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_squashed_branch_is_one_commit_that_cites_the_candidate(
     evolved: Path, git, avogit
 ) -> None:

@@ -108,6 +108,7 @@ def one_line(done: subprocess.CompletedProcess[str], words: str) -> None:
     assert done.stderr.count("\n") == 1, done.stderr
 
 
+@pytest.mark.slow
 def test_a_step_is_measured_there_past_a_chatty_shell_and_a_spoilt_cache(
     seeded: Path, place: Path, avogit
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_step_is_measured_there_past_a_chatty_shell_and_a_spoilt_cache(
     assert avogit(seeded, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 def test_kill_9_here_leaves_nothing_there(
     seeded: Path, host: Host, avogit, avogit_path: str
 ) -> None:
@@ -260,12 +262,14 @@ def test_doctor_asks_the_host(polynomial: Path, host: Host, avogit) -> None:
     assert "Connection refused" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wrong", "words"), WRONG, ids=lambda v: getattr(v, "__name__", ""))
 def test_what_is_wrong_is_one_line(polynomial: Path, host: Host, avogit, wrong, words) -> None:
     measure_on(polynomial, wrong(host))
     one_line(avogit(polynomial, "seed"), words)
 
 
+@pytest.mark.slow
 def test_a_host_that_never_answers_is_given_up(polynomial: Path, host: Host, avogit) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         options = [f"Port={silent.getsockname()[1]}", "ConnectTimeout=1", *host.options()]

@@ -80,6 +80,7 @@ def test_the_words_join_the_facts_and_are_paid_beside_the_step(
     assert avogit(polynomial, "fsck").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("silence", [hang(), stalled(), refused(401)], ids=["no", "half", "401"])
 def test_silence_costs_neither_the_run_nor_another_try(
     polynomial: Path, monkeypatch: pytest.MonkeyPatch, silence: Reply

@@ -38,6 +38,7 @@ def noted(root: Path, git: Git) -> str:
     return message.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen here")
 def test_unsigned_candidates_count_as_unmeasured_where_signatures_are_required(
     seeded: Path, git: Git, avogit: Avogit

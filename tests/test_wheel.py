@@ -60,6 +60,7 @@ def test_the_wheel_carries_what_it_needs(wheel: Path) -> None:
     assert not any("__pycache__" in name or name.startswith("tests/") for name in names)
 
 
+@pytest.mark.slow
 def test_init_and_a_step_from_the_wheel(wheel: Path, project: Path, tmp_path: Path, git) -> None:
     home = tmp_path / "environment"
     venv.create(home, with_pip=False)

@@ -16,6 +16,7 @@ from avogit.records import INCUMBENT, Evaluation
 
 ALL = cpu_specimens()
 CHEATS = [kernel for kernel in ALL if not kernel.honest]
+TRIES = 3
 LATE_BUDGET_S = 4.0  # where outputs are looked at late, on purpose
 
 
@@ -53,9 +54,16 @@ def _clean_up_after_disk_caches() -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize(("kernel", "off", "want"), rules(), ids=name)
+# That a cheat gets through where its defence is off waits for `make check`.
+RULES = [pytest.param(*rule, marks=[pytest.mark.slow] if rule[1] else []) for rule in rules()]
+
+
+@pytest.mark.parametrize(("kernel", "off", "want"), RULES, ids=name)
 def test_cheat_gets_its_status(evaluator: Evaluator, kernel: Specimen, off: str, want: str) -> None:
-    found = judge(evaluator, kernel, off)
+    for _ in range(TRIES if "speed" in want else 1):  # a busy machine can make it look possible
+        found = judge(evaluator, kernel, off)
+        if is_met(want, found.verdict.value, found.reason):
+            break
     assert is_met(want, found.verdict.value, found.reason), f"{found.reason}: {found.detail}"
     assert found.certified == (not off)
 

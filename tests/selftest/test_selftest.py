@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.measures  # it times kernels
 
 
+@pytest.mark.slow
 def test_what_is_caught_and_what_passes(avogit, tmp_path: Path) -> None:
     names = ("h25_drop_last_key", "h05_patched_clock", "throws")
     chosen = [word for name in names for word in ("--only", name)]
