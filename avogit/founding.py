@@ -16,7 +16,7 @@ from avogit.session import Session
 
 def found_population(session: Session) -> None:
     """Seed a population that has no seed. Of several processes that find none, one does it."""
-    if session.founded or session.lineage().seed() is not None:
+    if session.founded or session.lineage_of_late().seed() is not None:
         session.founded = True
         return
     with store.alone(session.repo, "founding"):

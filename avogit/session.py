@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 _MEASURE_TRIES = 2
+_MOMENT_S = 0.2
 _ON_DEVICE = ("correctness", "timing")
 _MEASURING = ("build", "correctness", "timing")  # an evaluation's stages that are no overhead
 
@@ -58,6 +60,7 @@ class Session:
     device_s: float = 0.0  # so far: checking and timing, of all evaluations
     measuring_s: float = 0.0  # so far: compiling, checking and timing, of all evaluations
     silent_model: bool = False  # the agent's, asked for a lesson, gave no answer
+    _seen: tuple[float, int, Lineage] | None = field(default=None, repr=False)
 
     def evaluate(
         self,
@@ -90,7 +93,17 @@ class Session:
     def lineage(self) -> Lineage:
         """The population as git tells it now, and as far as it is trusted."""
         found = store.read_lineage(self.repo, self.population)
-        return trusted(self.repo, found, self.config)
+        lineage = trusted(self.repo, found, self.config)
+        self._seen = (time.monotonic(), self.repo.moves[0], lineage)
+        return lineage
+
+    def lineage_of_late(self) -> Lineage:
+        """One that was read a moment ago will do, where nothing was written here since."""
+        if self._seen is not None:
+            read_s, moves, lineage = self._seen
+            if moves == self.repo.moves[0] and time.monotonic() - read_s < _MOMENT_S:
+                return lineage
+        return self.lineage()
 
     def source(self, rev: str) -> evaluation.Source:
         """The editable files of a commit or a tree, ready to be evaluated."""

@@ -94,7 +94,7 @@ def consider(turn: Turn, seen: Lineage, proposal: Proposal) -> StepResult:
     `seen` is the lineage that the proposal was made from.
     """
     session, operator = turn.session, turn.operator
-    lineage = session.lineage()
+    lineage = session.lineage_of_late()
     base = store.tree_of(session.repo, proposal.parent)
     new = store.NewObjects(session.repo)
     tree = store.add_files(new, base, session.task.path, proposal.files)

@@ -115,7 +115,7 @@ def _meter(session: Session, limit: Limit) -> Meter:
 def _vary(turn: Turn) -> StepResult:
     """A proposal and its verdict. Made anew where another writer was faster, if it cost nothing."""
     session, meter = turn.session, turn.meter
-    lineage, direction = session.lineage(), None
+    lineage, direction = session.lineage_of_late(), None
     if turn.pair is None:
         direction = supervisor.steer(session, turn.writer, lineage, meter)
     for _ in range(_TRIES):

@@ -30,6 +30,7 @@ def transact(repo: Repository, updates: Sequence[Update]) -> None:
     """Move all of these refs, or none."""
     if not updates:
         return
+    repo.moves[0] += 1
     result = git.call(
         repo.cwd,
         "update-ref",

@@ -22,6 +22,8 @@ class Repository:
     object_format: str = "sha1"
     # What was read before, kept while the handle lives; may be emptied at any time.
     memory: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+    # How often this handle moved refs, counted up in place.
+    moves: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
 
     @property
     def cwd(self) -> Path:
