@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 _MEASURE_TRIES = 2
-_MOMENT_S = 0.2
 _ON_DEVICE = ("correctness", "timing")
 _MEASURING = ("build", "correctness", "timing")  # an evaluation's stages that are no overhead
 
@@ -101,7 +100,7 @@ class Session:
         """One that was read a moment ago will do, where nothing was written here since."""
         if self._seen is not None:
             read_s, moves, lineage = self._seen
-            if moves == self.repo.moves[0] and time.monotonic() - read_s < _MOMENT_S:
+            if moves == self.repo.moves[0] and time.monotonic() - read_s < store.MOMENT_S:
                 return lineage
         return self.lineage()
 

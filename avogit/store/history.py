@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avogit.store import documents, reader
+from avogit.store.lineage import recent_record_tips
 from avogit.store.population import chain_patterns, checked_name
-from avogit.store.records_log import RECORD, RecordCommit, walked_records
+from avogit.store.records_log import RECORD, RecordCommit, newest_records
 from avogit.store.refs import read_refs
 from avogit.store.repository import Repository
 
@@ -40,10 +41,12 @@ def events(repo: Repository, population: str) -> tuple[Event, ...]:
     key = f"\0history {checked_name(population)}"
     seen = repo.memory.get(key)
     before = seen if isinstance(seen, _Seen) else _Seen(frozenset(), ())
-    tips = frozenset(read_refs(repo, *chain_patterns("records", population)).values())
+    tips = recent_record_tips(repo, population)
+    if tips is None:
+        tips = frozenset(read_refs(repo, *chain_patterns("records", population)).values())
     if tips == before.tips:
         return before.events
-    commits = list(walked_records(repo, tips, without=before.tips))[::-1]
+    commits = list(newest_records(repo, tips, before.tips))[::-1]
     now = _Seen(tips, (*before.events, *_read(repo, commits)))
     repo.memory[key] = now
     return now.events

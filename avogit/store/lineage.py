@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -16,12 +17,14 @@ from avogit.errors import AvogitError
 from avogit.records import Candidate, Champion, Head, Lineage
 from avogit.store import cache, git, reader, rows
 from avogit.store.graveyard import Graveyard, short_name
-from avogit.store.population import checked_name, lineage_patterns
+from avogit.store.population import chain_patterns, checked_name, lineage_patterns
 from avogit.store.repository import Repository
 from avogit.store.rows import Grave, LogEntry, Row
 from avogit.store.walk import walk, walk_few
 
+MOMENT_S = 0.2  # what was read so long ago will do, where this handle moved no ref since
 _ATTEMPTS = 8
+_RECORDS = "/records/"
 _REF_FORMAT = (
     "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)%00"
     "%(taggerdate:unix)%00%(if)%(*objectname)%(then)%(contents)%(end)%00"
@@ -36,6 +39,7 @@ class Refs:
     champions: tuple[Champion, ...]
     tips: frozenset[str]  # every commit that the lineage is read from
     bases: frozenset[str]  # the user's commits that bound it below
+    records: frozenset[str]  # the ends of the chains of records
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Snapshot:
 def read_lineage(repo: Repository, population: str) -> Lineage:
     """Everything known of one population, oldest candidate first."""
     refs = read_refs(repo, checked_name(population))
+    repo.memory[_records_key(population)] = (time.monotonic(), repo.moves[0], refs.records)
     seen = repo.memory.get(population)
     snapshot = seen if isinstance(seen, Snapshot) else None
     if snapshot is None or snapshot.tips != refs.tips:
@@ -58,6 +63,20 @@ def read_lineage(repo: Repository, population: str) -> Lineage:
     heads = snapshot.graveyard.live(refs.heads)
     pruned = snapshot.graveyard.pruned(heads)
     return Lineage(population, snapshot.candidates, heads, refs.champions, pruned)
+
+
+def recent_record_tips(repo: Repository, population: str) -> frozenset[str] | None:
+    """The ends of the chains of records, where a lineage was read a moment ago."""
+    seen = repo.memory.get(_records_key(population))
+    if isinstance(seen, tuple):
+        read_s, moves, tips = seen
+        if moves == repo.moves[0] and time.monotonic() - read_s < MOMENT_S:
+            return frozenset(tips)
+    return None
+
+
+def _records_key(population: str) -> str:
+    return f"\0records {population}"
 
 
 def lineage_json_lines(repo: Repository, population: str) -> Iterator[str]:
@@ -76,16 +95,18 @@ def lineage_json_lines(repo: Repository, population: str) -> Iterator[str]:
 
 def read_refs(repo: Repository, population: str) -> Refs:
     """One look at all refs of a population."""
-    out = git.run(
-        repo.cwd, "for-each-ref", f"--format={_REF_FORMAT}", *lineage_patterns(population)
-    )
+    patterns = (*lineage_patterns(population), *chain_patterns("records", population))
+    out = git.run(repo.cwd, "for-each-ref", f"--format={_REF_FORMAT}", *patterns)
     fields = out.decode("utf-8", "replace").split("\0")
-    heads, champions, tips, bases = [], {}, set(), set()
+    heads, champions, tips, bases, records = [], {}, set(), set(), set()
     for at in range(0, len(fields) - 1, 7):
         ref, kind, oid, peeled_kind, peeled, date, text = fields[at : at + 7]
         ref = ref.lstrip("\n")
         commit = oid if kind == "commit" else peeled if peeled_kind == "commit" else ""
         if not commit:
+            continue
+        if ref.startswith(("refs/avo/records/", "refs/avo-remote/")) and _RECORDS in ref:
+            records.add(commit)
             continue
         if "/base/" in ref:
             bases.add(commit)
@@ -96,7 +117,8 @@ def read_refs(repo: Repository, population: str) -> Refs:
         elif peeled and "/champion-" in ref:  # a tag, or a fetched copy of it, which comes first
             champions[oid] = Champion(ref, commit, int(date or 0), text)
     ordered = sorted(champions.values(), key=lambda found: (found.time_s, found.ref))
-    return Refs(tuple(heads), tuple(ordered), frozenset(tips), frozenset(bases))
+    ends = (frozenset(tips), frozenset(bases), frozenset(records))
+    return Refs(tuple(heads), tuple(ordered), *ends)
 
 
 @dataclass(slots=True)

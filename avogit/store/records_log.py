@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from avogit.store.population import chain_patterns, checked_name
 from avogit.store.refs import read_refs
 from avogit.store.repository import Repository
 from avogit.store.signing import with_signature
+from avogit.store.walk import walk_few
 
 RECORD = "record.json"
 TREE_NAME = "tree"  # of an attempt: the root tree that its workspace came to
@@ -86,10 +87,22 @@ def walked_records(
     arguments = ["log", "-z", "--no-color", "--no-show-signature", rows.LOG_FORMAT, *limit]
     asked = "".join([*(f"{oid}\n" for oid in tips), *(f"^{oid}\n" for oid in without)]).encode()
     with git.stream(repo.cwd, *arguments, "--stdin", stdin=asked) as chunks:
-        for entry in rows.parse_log(chunks):
-            block = dict(trailers.parse(entry.message))
-            name, kind = block.get("Avo-Record", ""), block.get("Avo-Kind", "")
-            yield RecordCommit(entry.oid, name, kind, entry.time_s)
+        yield from map(_record_commit, rows.parse_log(chunks))
+
+
+def newest_records(
+    repo: Repository, tips: Collection[str], without: Collection[str]
+) -> Iterable[RecordCommit]:
+    """What these tips hold beyond `without`, newest first. A few of one chain need no process."""
+    beyond = set(tips) - set(without)
+    few = walk_few(repo, beyond, (without,)) if without and len(beyond) == 1 else None
+    return walked_records(repo, tips, without=without) if few is None else map(_record_commit, few)
+
+
+def _record_commit(entry: rows.LogEntry) -> RecordCommit:
+    block = dict(trailers.parse(entry.message))
+    name, kind = block.get("Avo-Record", ""), block.get("Avo-Kind", "")
+    return RecordCommit(entry.oid, name, kind, entry.time_s)
 
 
 def read_record(repo: Repository, population: str, sha: str) -> dict[str, Any]:
