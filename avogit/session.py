@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +58,7 @@ class Session:
     device_s: float = 0.0  # so far: checking and timing, of all evaluations
     measuring_s: float = 0.0  # so far: compiling, checking and timing, of all evaluations
     silent_model: bool = False  # the agent's, asked for a lesson, gave no answer
-    _seen: tuple[float, int, Lineage] | None = field(default=None, repr=False)
+    _seen: tuple[tuple[float, int], Lineage] | None = field(default=None, repr=False)
 
     def evaluate(
         self,
@@ -93,14 +92,14 @@ class Session:
         """The population as git tells it now, and as far as it is trusted."""
         found = store.read_lineage(self.repo, self.population)
         lineage = trusted(self.repo, found, self.config)
-        self._seen = (time.monotonic(), self.repo.moves[0], lineage)
+        self._seen = (self.repo.moment(), lineage)
         return lineage
 
     def lineage_of_late(self) -> Lineage:
         """One that was read a moment ago will do, where nothing was written here since."""
         if self._seen is not None:
-            read_s, moves, lineage = self._seen
-            if moves == self.repo.moves[0] and time.monotonic() - read_s < store.MOMENT_S:
+            moment, lineage = self._seen
+            if self.repo.is_still(moment):
                 return lineage
         return self.lineage()
 

@@ -19,7 +19,7 @@ from avogit.store.history import Event, events
 from avogit.store.hunks import Hunk, hunks, without_hunks
 from avogit.store.lease import alone
 from avogit.store.lesson_log import lessons
-from avogit.store.lineage import MOMENT_S, lineage_json_lines, read_lineage
+from avogit.store.lineage import lineage_json_lines, read_lineage
 from avogit.store.locks import remove_stale_locks, stale_locks
 from avogit.store.maintenance import Stock, pack
 from avogit.store.merges import Merge, common_ancestor, merge
@@ -63,7 +63,6 @@ from avogit.store.writer import Writer, writer
 
 __all__ = [
     "ATTEMPT",
-    "MOMENT_S",
     "PROFILE",
     "SIGNED",
     "UNSIGNED",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -22,7 +21,6 @@ from avogit.store.repository import Repository
 from avogit.store.rows import Grave, LogEntry, Row
 from avogit.store.walk import walk, walk_few
 
-MOMENT_S = 0.2  # what was read so long ago will do, where this handle moved no ref since
 _ATTEMPTS = 8
 _RECORDS = "/records/"
 _REF_FORMAT = (
@@ -54,7 +52,7 @@ class Snapshot:
 def read_lineage(repo: Repository, population: str) -> Lineage:
     """Everything known of one population, oldest candidate first."""
     refs = read_refs(repo, checked_name(population))
-    repo.memory[_records_key(population)] = (time.monotonic(), repo.moves[0], refs.records)
+    repo.memory[_records_key(population)] = (repo.moment(), refs.records)
     seen = repo.memory.get(population)
     snapshot = seen if isinstance(seen, Snapshot) else None
     if snapshot is None or snapshot.tips != refs.tips:
@@ -69,8 +67,8 @@ def recent_record_tips(repo: Repository, population: str) -> frozenset[str] | No
     """The ends of the chains of records, where a lineage was read a moment ago."""
     seen = repo.memory.get(_records_key(population))
     if isinstance(seen, tuple):
-        read_s, moves, tips = seen
-        if moves == repo.moves[0] and time.monotonic() - read_s < MOMENT_S:
+        moment, tips = seen
+        if repo.is_still(moment):
             return frozenset(tips)
     return None
 

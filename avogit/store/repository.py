@@ -6,11 +6,15 @@ Owns finding a repository (by GitPython). Leaves commands to `git`, names in it 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from avogit.errors import AvogitError
 from avogit.store import git
+
+Moment = tuple[float, int]
+_MOMENT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,15 @@ class Repository:
     memory: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
     # How often this handle moved refs, counted up in place.
     moves: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
+
+    def moment(self) -> Moment:
+        """Now, as `is_still` asks of it."""
+        return time.monotonic(), self.moves[0]
+
+    def is_still(self, moment: Moment) -> bool:
+        """Whether what was read then will do: just now, and this handle moved no ref since."""
+        read_s, moves = moment
+        return moves == self.moves[0] and time.monotonic() - read_s < _MOMENT_S
 
     @property
     def cwd(self) -> Path:
