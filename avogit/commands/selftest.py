@@ -28,7 +28,7 @@ _CONFIDENCE = 0.99
 _NO_TREE = "0" * 40
 # A cheat that passes may not be surely faster than the honest kernel by this much.
 _GAINS = {"cpu": 1.1, "gpu": 1.02}
-_TRIES, _BUSY = 3, ("too-noisy", "out-of-time", "too-many-voids")
+_TRIES, _BUSY = 3, ("too-noisy", "out-of-time", "too-many-voids", "host-stalls")
 
 
 @dataclass(frozen=True, slots=True)

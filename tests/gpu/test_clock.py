@@ -11,7 +11,7 @@ from without_gpu import needs
 
 needs("torch", "cuda.bindings", "pynvml")
 
-from avogit.bench.arms import KernelFailed  # noqa: E402
+from avogit.bench.arms import EnvironmentBroken, KernelFailed  # noqa: E402
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran  # noqa: E402
 from avogit.bench.gpu.clock import Clock  # noqa: E402
 from avogit.bench.gpu.pool import Launcher  # noqa: E402
@@ -21,7 +21,7 @@ Make = Callable[..., Launcher]
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock(2_000_000)
+    return Clock(2_000_000, lambda us: 50.0)
 
 
 def arm_of(launcher: Any = None) -> LaunchedArm:
@@ -29,7 +29,7 @@ def arm_of(launcher: Any = None) -> LaunchedArm:
 
 
 def baseline_arm() -> BaselineArm:
-    return BaselineArm("baseline", lambda case, ring: None)  # type: ignore[arg-type,return-value]
+    return BaselineArm("baseline", None, None)  # type: ignore[arg-type]
 
 
 def test_the_oracles_clock_may_tell_a_little_more_than_the_events(clock: Clock) -> None:
@@ -99,3 +99,28 @@ def test_short_calls_are_proved_by_many(clock: Clock, launcher: Make) -> None:
     with pytest.raises(KernelFailed) as failure:
         clock.prove(arm, 0, 10_000, 20.0)
     assert "events say 202 us" in failure.value.finding.detail
+
+
+def test_where_our_own_spins_are_held_up_too_nobody_is_to_blame(launcher: Make) -> None:
+    held_up = iter([50.0, 60_000.0] * 9)
+    clock = Clock(2_000_000, lambda us: next(held_up))
+    with pytest.raises(EnvironmentBroken) as broken:
+        clock.prove(arm_of(launcher("busy:0.05:25000")), 0, 25_000_000, 20.0)
+    assert broken.value.reason == "host-stalls"
+    assert "a spin of our own was held up too" in broken.value.detail
+
+
+def test_one_spin_that_was_held_up_excuses_nothing(launcher: Make) -> None:
+    held_up = iter([60_000.0] + [50.0] * 20)
+    clock = Clock(2_000_000, lambda us: next(held_up))
+    with pytest.raises(KernelFailed) as failure:
+        clock.prove(arm_of(launcher("busy:0.05:25000")), 0, 25_000_000, 20.0)
+    assert failure.value.finding.reason == "clock-mismatch"
+
+
+def test_a_launcher_that_was_held_up_may_prove_itself_later(launcher: Make) -> None:
+    stalls = ["busy:0.3:25000"] * 3
+    asked: list[float] = []
+    clock = Clock(2_000_000, lambda us: asked.append(us) or 50.0)  # type: ignore[func-returns-value]
+    clock.prove(arm_of(launcher(*stalls, "busy:0.2:200000")), 0, 200_000_000, 20.0)
+    assert len(asked) == 3

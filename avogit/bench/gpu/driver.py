@@ -110,6 +110,11 @@ class Stream:
         """Until all that was queued is done."""
         call(driver.cuStreamSynchronize, self.handle)
 
+    def close(self) -> None:
+        """Let go of it."""
+        call(driver.cuStreamDestroy, self.handle)
+        call(driver.cuModuleUnload, self._module)
+
 
 def elapsed_us(begin: Any, end: Any) -> float:
     """Between two events that are past."""
