@@ -62,6 +62,7 @@ class CpuRig:
     yardstick = False
     regime = ""
     warms = False
+    repeated_share = 0.2  # on a busy machine more of it does not help
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec

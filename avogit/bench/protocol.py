@@ -125,7 +125,7 @@ class Report:
     confidence: float = 0.0  # of the intervals that these blocks give
     checked_calls: int = 0
     worst_row_rmse: float = 0.0
-    repeated_rounds: int = 0  # because another process had the processor
+    repeated_rounds: int = 0  # because something interfered
     overhead_us: float = 0.0
     seeds: Mapping[str, str] = field(default_factory=dict)
     stages_s: Mapping[str, float] = field(default_factory=dict)

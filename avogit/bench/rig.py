@@ -69,6 +69,7 @@ class Rig(Protocol):
     spec: TaskSpec
     regime: str  # how calls are made, where there are several ways
     warms: bool  # whether its arms are warm when they are started
+    repeated_share: float  # of rounds, that may be made again where they were disturbed
     yardstick: bool  # whether a candidate's error is held against the baseline's own
 
     @property

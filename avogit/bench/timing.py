@@ -31,7 +31,6 @@ LEAST_FOR_INTERVAL = 2
 _LEAST_BLOCKS, _MOST_BLOCKS, _MOST_ROUNDS = 4, 40, 5
 _AIM_BLOCKS = {"deciding": 12, "fresh": 8, "confirmation": 16, "quick": 3}
 _REPEATS = 2  # of a disturbed round, at most
-_REPEATED_SHARE = 0.2  # of all rounds: on a busy machine it does not help
 _QUICK_BLOCKS, _HOPELESS_BLOCKS = 3, 2
 _HOPELESS = 20.0  # times the baseline's time
 _PRECISE = 0.01  # without a rival: half the width of the score's interval
@@ -178,12 +177,12 @@ class Timing:
         return {w: {a: tuple(ns) for a, ns in by_arm.items()} for w, by_arm in times.items()}
 
     def _round(self, arms: Arms, case: Case, counted: bool) -> dict[str, int]:
-        """One workload, every arm once. Where another process interfered, all of it again."""
+        """One workload, every arm once. Where something interfered, all of it again."""
         self.rounds += 1
         answers = self._call_all(arms, case)
         for _ in range(_REPEATS if counted else 0):
             disturbed = any(answer.timed.disturbed for answer in answers.values())
-            if not disturbed or self.repeated > 3 + self.rounds * _REPEATED_SHARE:
+            if not disturbed or self.repeated > 3 + self.rounds * self.judge.rig.repeated_share:
                 break
             self.repeated += 1
             answers = self._call_all(arms, case)

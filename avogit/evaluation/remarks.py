@@ -6,19 +6,36 @@ Owns the words; the facts are in the raw document that the record keeps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 from typing import Any, cast
 
-from avogit.records import ANCESTOR, BASELINE, INCUMBENT, PARENT, SECOND_PARENT, SEED, Evaluation
+from avogit.records import (
+    ANCESTOR,
+    BASELINE,
+    CANDIDATE,
+    INCUMBENT,
+    PARENT,
+    SECOND_PARENT,
+    SEED,
+    Evaluation,
+)
 
 RIVALS = (PARENT, SECOND_PARENT, ANCESTOR, INCUMBENT, SEED)  # arms that are kernels of a lineage
 _SUSPICIOUS = 1.1  # times the best baseline of a GPU
+_SAME_CLOCK = 0.02  # the share by which an arm's may differ unmentioned
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
     """A line each; none for what is as usual."""
     machine = cast("Mapping[str, Any]", evaluation.raw.get("machine", {}))
     found = [_too_good(evaluation)] if machine else []
-    found += [_power(machine), _sustained(evaluation), _voids(evaluation), _sanitizer(machine)]
+    found += [
+        _clock(evaluation, machine),
+        _power(machine),
+        _sustained(evaluation),
+        _voids(evaluation),
+        _sanitizer(machine),
+    ]
     return [line for line in found if line]
 
 
@@ -32,6 +49,19 @@ def _too_good(evaluation: Evaluation) -> str:
         return ""
     name = evaluation.baseline if best == BASELINE else best
     return f"AUDIT: {baselines[best].value:.3f}x the best baseline ({name}): read it before use"
+
+
+def _clock(evaluation: Evaluation, machine: Mapping[str, Any]) -> str:
+    """In burst too the card slows down by as much as a kernel takes power."""
+    seen = machine.get("clock", {}).get("calls_mhz", {}).get("burst", {}).values()
+    both = [arms for arms in seen if arms.get(CANDIDATE) and arms.get(BASELINE)]
+    if not both:
+        return ""
+    own, other = (median(arms[arm] for arms in both) for arm in (CANDIDATE, BASELINE))
+    if abs(own / other - 1) <= _SAME_CLOCK:
+        return ""
+    told = f"{own:.0f} MHz within its calls (its launcher's word)"
+    return f"clock, median of workloads: {told}, {other:.0f} MHz within {evaluation.baseline}'s"
 
 
 def _power(machine: Mapping[str, Any]) -> str:

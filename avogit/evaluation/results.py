@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, stdev
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from avogit.bench.protocol import Report
 from avogit.bench.times import Times, log_ratios
@@ -31,6 +31,8 @@ from avogit.statistics import (
     pooled_intervals,
     score,
 )
+
+_Seen = TypeVar("_Seen")
 
 SUSTAINED_CONFIDENCE = 0.95  # of what is shown and decides nothing
 _TOO_NOISY = 0.5  # the blocks' standard deviation in log space, beyond which they say nothing
@@ -59,7 +61,7 @@ def failed(setting: Setting, verdict: Verdict, reason: str, detail: str) -> Eval
 
 def from_report(report: Report, names: Mapping[str, Sequence[str]], setting: Setting) -> Evaluation:
     """An evaluation from a report; `names` are those that each measured arm goes by."""
-    setting = replace(setting, notes={**setting.notes, **_raw(report)})
+    setting = replace(setting, notes={**setting.notes, **_raw(report, names)})
     if report.verdict != Verdict.PASSED.value:
         return failed(setting, Verdict(report.verdict), report.reason, report.detail)
     blocks = [_named(block, names) for block in report.blocks]
@@ -123,7 +125,7 @@ def _evaluation(setting: Setting, **found: Any) -> Evaluation:
     )
 
 
-def _raw(report: Report) -> dict[str, object]:
+def _raw(report: Report, names: Mapping[str, Sequence[str]]) -> dict[str, object]:
     return {
         "confidence": report.confidence,
         "correctness": {
@@ -133,13 +135,19 @@ def _raw(report: Report) -> dict[str, object]:
         "repeated_rounds": report.repeated_rounds,
         "overhead_us": report.overhead_us,
         "seeds": dict(report.seeds),
-        **_of_device(report),
+        **_of_device(report, names),
     }
 
 
-def _of_device(report: Report) -> dict[str, object]:
-    """What a GPU adds: why blocks were void, its state, and the sample at its power limit."""
-    found: dict[str, object] = {"machine": dict(report.machine)} if report.machine else {}
+def _of_device(report: Report, names: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """What a GPU adds: why blocks were void, and its state."""
+    found: dict[str, object] = {}
+    if report.machine:
+        found["machine"] = machine = dict(report.machine)
+        if "clock" in machine:
+            clock = cast("dict[str, Any]", machine["clock"])
+            calls = {regime: _named(seen, names) for regime, seen in clock["calls_mhz"].items()}
+            machine["clock"] = {**clock, "calls_mhz": calls}
     if report.voids:
         found["voids"] = list(report.voids)
     return found
@@ -169,11 +177,12 @@ def _triple(ratio: Ratio) -> list[float]:
 
 
 def _named(
-    block: Mapping[str, Mapping[str, Sequence[int]]], names: Mapping[str, Sequence[str]]
-) -> Times:
+    block: Mapping[str, Mapping[str, _Seen]], names: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, _Seen]]:
+    """By workload and every name that an arm goes by."""
     return {
-        workload: {name: tuple(times[arm]) for arm in times for name in names.get(arm, (arm,))}
-        for workload, times in block.items()
+        workload: {name: seen[arm] for arm in seen for name in names.get(arm, (arm,))}
+        for workload, seen in block.items()
     }
 
 

@@ -105,6 +105,9 @@ def test_a_seed_passes_on_the_papers_workloads(
     machine = found.raw["machine"]
     assert isinstance(machine, dict)
     assert len(machine["readings"]) >= found.blocks
+    for arms in machine["clock"]["calls_mhz"]["burst"].values():
+        assert set(arms) == {CANDIDATE, BASELINE}
+        assert all(500 < mhz < 3000 for mhz in arms.values())
 
 
 def against_the_seed(evaluator: Evaluator, more: bytes) -> Ratio:

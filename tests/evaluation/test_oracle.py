@@ -62,6 +62,7 @@ class Windows:
     """A rig as far as planning asks it: a round takes longer than there is time."""
 
     warms = True
+    repeated_share = 0.2
     regime = "burst"
 
     def assemble(self, artefacts: Mapping[str, str]) -> None:

@@ -49,6 +49,24 @@ def test_one_baseline_that_is_not_beaten_is_enough() -> None:
     assert remarks(found) == []
 
 
+def clocks(**mhz: float) -> dict[str, Any]:
+    return {"machine": {"clock": {"calls_mhz": {"burst": {"a": mhz, "b": mhz, "c": {}}}}}}
+
+
+def test_a_kernel_that_takes_another_power_than_the_baseline_runs_at_another_clock() -> None:
+    (line,) = remarks(evaluation(clocks(candidate=1829.6, baseline=1694.2), baseline=0.7))
+    assert line.startswith("clock, median of workloads: 1830 MHz within its calls (its launcher")
+    assert line.endswith("), 1694 MHz within cudnn's")
+
+
+@pytest.mark.parametrize(
+    "mhz", [{"candidate": 1830.0, "baseline": 1810.0}, {"candidate": 0.0, "baseline": 0.0}]
+)
+def test_equal_or_unknown_clocks_are_not_told(mhz: dict[str, float]) -> None:
+    assert remarks(evaluation(clocks(**mhz), baseline=0.7)) == []
+    assert remarks(evaluation({"machine": {"clock": {"calls_mhz": {}}}}, baseline=0.7)) == []
+
+
 def test_the_power_limit_voids_and_the_memory_check_are_told() -> None:
     machine = {
         "power_limited_calls": {"full-32k": 7},

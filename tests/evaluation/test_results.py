@@ -127,6 +127,15 @@ def test_what_the_card_said_and_what_did_not_count_is_kept() -> None:
     assert raw(REPORT, "voids") is None
 
 
+def test_clocks_within_calls_go_by_the_arms_names() -> None:
+    seen = {"burst": {"long": {"candidate": 1830.0, "rival-0": 1812.0, "baseline": 1690.0}}}
+    report = replace(REPORT, machine={"clock": {"low_calls": 2, "calls_mhz": seen}})
+    names = {"rival-0": ("incumbent", "parent")}
+    clock = from_report(report, {**NAMES, **names}, SETTING).raw["machine"]["clock"]  # type: ignore[index]
+    long = {"candidate": 1830.0, "incumbent": 1812.0, "parent": 1812.0, "baseline": 1690.0}
+    assert clock == {"low_calls": 2, "calls_mhz": {"burst": {"long": long}}}
+
+
 def test_what_failed_keeps_no_times_and_what_the_card_said() -> None:
     report = Report(
         "REWARD_HACK",

@@ -72,7 +72,7 @@ def serve(orders: int, answers: int, script: list[str]) -> None:
 
 def done(order: Go, word: str, rest: list[str]) -> Done:
     """A launch that took no time, unless the script says otherwise."""
-    answer = Done(order.nonce, 1.0, 2.0, (10.0,) * order.launches)
+    answer = Done(order.nonce, 1.0, 2.0, (10.0,) * order.launches, 1800.0)
     if word == "nonce":
         return replace(answer, nonce="0" * len(order.nonce))
     if word == "times":

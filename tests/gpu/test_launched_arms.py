@@ -69,7 +69,7 @@ def test_all_is_well(launcher: Make) -> None:
     loading(one)
     loading(one)  # in the next block it serves again
     ran = running(one, launches=3)
-    assert ran == Ran(1.0, 2.0, (10.0, 10.0, 10.0))
+    assert ran == Ran(1.0, 2.0, (10.0, 10.0, 10.0), 1800.0)
     assert ran.total_us == 32.0
     assert not ran.waited
 

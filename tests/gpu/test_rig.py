@@ -9,7 +9,8 @@ needs("torch", "cuda.bindings", "pynvml")
 
 from avogit.bench.arms import EnvironmentBroken  # noqa: E402
 from avogit.bench.gpu import rig as rig_module  # noqa: E402
-from avogit.bench.gpu.arms import Ran  # noqa: E402
+from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran  # noqa: E402
+from avogit.bench.gpu.boost import Boost  # noqa: E402
 from avogit.bench.gpu.pool import LauncherGone, LauncherTimeout  # noqa: E402
 from avogit.bench.gpu.power import PowerLimit  # noqa: E402
 from avogit.bench.gpu.rig import BURST, SUSTAINED, GpuRig  # noqa: E402
@@ -18,6 +19,7 @@ from avogit.bench.protocol import Case, Region  # noqa: E402
 from avogit.devices import find_device  # noqa: E402
 
 CASE = Case("w", {"n": 1}, (), Region("out", 0, (1,)))
+ARM = LaunchedArm("candidate", None, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -58,11 +60,30 @@ def test_a_call_that_the_host_held_up_is_asked_about_the_power_limit_too(rig: Gp
     """What bit in it would be told of the next call, which is sound."""
     counter = iter([0, 5, 5, 9])
     rig._limit = PowerLimit(lambda: next(counter))
+    rig._boost = Boost(lambda: 1995.0, 1980.0)
     held_up, sound = Ran(9.0, 1.0, (100.0,)), Ran(1.0, 9.0, (100.0,))
-    assert rig._disturbed(held_up, CASE)
-    assert not rig._disturbed(sound, CASE)
-    assert rig._disturbed(sound, CASE)
+    assert disturbed(rig, held_up)
+    assert not disturbed(rig, sound)
+    assert disturbed(rig, sound)
     assert rig._limit.by_case() == {"w": 2}
+
+
+def disturbed(rig: GpuRig, ran: Ran, arm: LaunchedArm | BaselineArm = ARM) -> bool:
+    """Whether a call has to be made again."""
+    rig._boost.before()
+    return rig._disturbed(arm, ran, CASE)
+
+
+def test_kernels_that_met_another_clock_are_called_again_and_baselines_are_not(rig: GpuRig) -> None:
+    idle = iter([1995.0, 1980.0, 1980.0, 1980.0])
+    rig._limit = PowerLimit(lambda: 0)
+    rig._boost = Boost(lambda: next(idle), 1980.0)
+    sound = Ran(1.0, 9.0, (100.0,))
+    assert not disturbed(rig, sound)
+    assert not disturbed(rig, sound, BaselineArm("baseline", None, None))  # type: ignore[arg-type]
+    assert disturbed(rig, sound)
+    rig._boost.new_round()
+    assert not disturbed(rig, sound)
 
 
 @pytest.mark.parametrize("error", [LauncherGone("so"), LauncherTimeout("so")])

@@ -17,8 +17,10 @@ import torch
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.checks import Finding
 from avogit.bench.gpu.frames import Broken, Load
+from avogit.bench.gpu.frequency import Frequency
 from avogit.bench.gpu.memory import Memory
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout
+from avogit.bench.gpu.windows import RING
 from avogit.records import Verdict
 
 _DEVICE_ERRORS = (
@@ -43,6 +45,7 @@ class Ran:
     queued_us: float
     hold_us: float
     launch_us: tuple[float, ...]
+    sm_mhz: float = 0.0  # the clock's in the launches; 0 where it is not known
 
     @property
     def total_us(self) -> float:
@@ -94,7 +97,7 @@ class LaunchedArm:
         if len(answer.launch_us) != launches or not all(map(_is_a_time, answer.launch_us)):
             detail = f"events say {answer.launch_us[:3]} us of {launches} launches"
             self._fail(Verdict.REWARD_HACK, "clock-mismatch", detail)
-        return Ran(answer.queued_us, answer.hold_us, answer.launch_us)
+        return Ran(answer.queued_us, answer.hold_us, answer.launch_us, answer.sm_mhz)
 
     def _broken_load(self, broken: Broken) -> NoReturn:
         _raise_if_machine(broken)
@@ -133,25 +136,34 @@ Call = Callable[[], torch.Tensor]
 class BaselineArm:
     """A baseline of the task's, called here. `bind` makes the call of a case at a ring's place."""
 
-    def __init__(self, name: str, bind: Callable[[int, int], Call]) -> None:
+    def __init__(self, name: str, bind: Callable[[int, int], Call], frequency: Frequency) -> None:
         self.name = name
+        self._frequency = frequency
         self._bind = bind
         self._calls: dict[tuple[int, int], Call] = {}
         self.result: torch.Tensor | None = None
 
-    def run(self, case: int, ring: int, launches: int, hold: int, rings: int) -> Ran:
-        """As a launcher does it: all is queued behind a spin, and timed by events."""
-        calls = [self._call(case, (ring + number) % rings) for number in range(launches)]
+    def run(
+        self, case: int, ring: int, launches: int, hold: int, timeout_s: float = math.inf
+    ) -> Ran:
+        """As a launcher does it: all is queued behind a spin, and timed by events.
+
+        Baselines are trusted to end: `timeout_s` is for launchers.
+        """
+        calls = [self._call(case, (ring + number) % RING) for number in range(launches)]
         begun, began_ns = _event(), time.perf_counter_ns()
         torch.cuda._sleep(hold)  # type: ignore[no-untyped-call]
+        self._frequency.begin()
         events = [_event()]
         for call in calls:
             self.result = call()
             events.append(_event())
+        self._frequency.end()
         queued_us = (time.perf_counter_ns() - began_ns) / 1e3
         torch.cuda.synchronize()
         times = tuple(a.elapsed_time(b) * 1e3 for a, b in itertools.pairwise(events))
-        return Ran(queued_us, begun.elapsed_time(events[0]) * 1e3, times)
+        hold_us = begun.elapsed_time(events[0]) * 1e3
+        return Ran(queued_us, hold_us, times, self._frequency.mhz())
 
     def _call(self, case: int, ring: int) -> Call:
         key = (case, ring)

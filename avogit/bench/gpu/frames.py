@@ -73,6 +73,7 @@ class Done:
     queued_us: float  # by the launcher's clock, from the order to hold until all was queued
     hold_us: float
     launch_us: tuple[float, ...]
+    sm_mhz: float  # of the multiprocessors' clock in the launches; 0 where it is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from avogit.bench.gpu.driver import (
     open_context,
 )
 from avogit.bench.gpu.frames import Born, Broken, Done, Go, LaunchCase, Load, Loaded
+from avogit.bench.gpu.frequency import Frequency
 from avogit.bench.gpu.launching import Bound, Program
 from avogit.bench.plan import PlanRefused
 from avogit.bench.plan_checks import checked_plans
@@ -71,6 +72,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     try:
         open_context()
         stream, room = Stream(), Room()
+        frequency = Frequency(stream.handle)
         send(answers, Born(os.getpid()))
         while True:
             order = receive(orders, Load, Go)
@@ -79,7 +81,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
                 room.load(order)
                 send(answers, Loaded())
             else:
-                send(answers, room.go(order, stream))
+                send(answers, room.go(order, stream, frequency))
     except EOFError:
         return
     except CudaError as error:
@@ -112,20 +114,23 @@ class Room:
                 pointers = {name: bases[p.arena] + p.offset for name, p in places.items()}
                 self._bound[index, ring] = program.bind(plan, pointers, spaces)
 
-    def go(self, order: Go, stream: Stream) -> Done:
+    def go(self, order: Go, stream: Stream, frequency: Frequency) -> Done:
         """Everything is queued behind a spin, so that no event waits for this process."""
         rings = sum(case == order.case for case, _ in self._bound)
         begun = stream.event()
         began_ns = time.perf_counter_ns()
         stream.hold(order.hold_cycles)
+        frequency.begin()
         events = [stream.event()]
         for number in range(order.launches):
             self._bound[order.case, (order.ring + number) % rings].enqueue(stream.handle)
             events.append(stream.event())
+        frequency.end()
         queued_us = (time.perf_counter_ns() - began_ns) / 1e3
         stream.wait()
         times = tuple(elapsed_us(a, b) for a, b in itertools.pairwise(events))
-        done = Done(order.nonce, queued_us, elapsed_us(begun, events[0]), times)
+        hold_us, mhz = elapsed_us(begun, events[0]), frequency.mhz()
+        done = Done(order.nonce, queued_us, hold_us, times, mhz)
         for event in (begun, *events):
             call(driver.cuEventDestroy, event)
         forget_persisting_lines()

@@ -103,6 +103,10 @@ class Card:
             users=self._users(),
         )
 
+    def most_sm_mhz(self) -> int:
+        """The highest clock of its multiprocessors that it tells of."""
+        return int(pynvml.nvmlDeviceGetMaxClockInfo(self._handle, pynvml.NVML_CLOCK_SM))
+
     def power_cap_ns(self) -> int:
         """How long its power limit has bitten so far. Told some tenths of a second late."""
         return self._counter(_POWER_CAP)

@@ -1,9 +1,9 @@
 """What the oracle measures with on a GPU: the ring of inputs, launchers, two regimes, the card.
 
 Owns one call: poison, guards, an emptied second-level cache, the rest before it, its time by two
-clocks. *Burst*: one launch after a rest, so that the clocks are high and the card's power does
-not matter. *Sustained*: launches without a pause, right after a load that holds the card at its
-power limit. Leaves the order of calls to `correctness` and `timing`.
+clocks. *Burst*: one launch after a rest, far from the card's power limit. *Sustained*: launches
+without a pause, right after a load that holds the card at that limit. Leaves the order of calls to
+`correctness` and `timing`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import os
 import random
 import re
-import secrets
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,25 +23,18 @@ from avogit.bench.arms import EnvironmentBroken, Timed
 from avogit.bench.checks import Finding
 from avogit.bench.gpu import nvml
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran, bundle_of
+from avogit.bench.gpu.boost import Boost
+from avogit.bench.gpu.buffers import Buffers
 from avogit.bench.gpu.clock import Clock
-from avogit.bench.gpu.frames import Load
-from avogit.bench.gpu.memory import (
-    GUARD,
-    OUTPUT,
-    Memory,
-    input_bytes,
-    input_name,
-    lay_out,
-    output_bytes,
-)
-from avogit.bench.gpu.opening import open_card, scrub_bytes
+from avogit.bench.gpu.frequency import Frequency, IdleClock
+from avogit.bench.gpu.opening import open_card
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
 from avogit.bench.gpu.power import PowerLimit
 from avogit.bench.gpu.sanitizer import sanitize
 from avogit.bench.gpu.tools import Target
 from avogit.bench.gpu.windows import RING, Windows, settled
 from avogit.bench.problem import ProblemError, Tensors, load_gpu_problem
-from avogit.bench.protocol import Case, Defences, Order, Region, TaskSpec
+from avogit.bench.protocol import Case, Defences, Order, TaskSpec
 from avogit.bench.rig import Answer, Seeds, kernel_failed
 from avogit.devices import find_device
 from avogit.errors import AvogitError
@@ -54,11 +46,11 @@ _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a G
 _LOOK_S = 1.0  # between looks at a card that others use
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
-_CALL_S, _ROUND_S = 0.004, 0.02  # poison, flush and orders; new inputs and checks
+_CALL_S, _ROUND_S = 0.005, 0.02  # poison, flush, a look, orders; new inputs and checks
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
+_HEATING_TIMEOUT_S = 10.0  # beside a launch's
 _SHORT_S = 0.003
 _HEADROOM = 1.02  # above the maker's peak
-_NAN, _PAYLOAD = {torch.bfloat16: 0x7FC0, torch.float16: 0x7E00}, 63
 
 
 class GpuRig:
@@ -66,6 +58,7 @@ class GpuRig:
 
     yardstick = True
     warms = True
+    repeated_share = 0.3
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
@@ -75,22 +68,15 @@ class GpuRig:
         self.problem = load_gpu_problem(spec.folder)
         self._gpu = open_card(self.device.architecture.capability, spec.device)
         self._card = nvml.Card(self._gpu.uuid)
-        cut = spec.arguments.index("out")
         workloads = (*spec.workloads, *spec.shapes, *spec.held_out)
-        self._laid = [lay_out(w, spec.arguments[:cut], RING) for w in workloads]
-        cases = [_case(self.problem.shapes(dict(w.params)), w.name, w.params) for w in workloads]
+        self._buffers = Buffers(self.problem, spec, workloads)
+        cases = self._buffers.cases
         timed, checked = len(spec.workloads), len(spec.workloads) + len(spec.shapes)
         self.timed, self.shapes = cases[:timed], cases[timed:checked]
         self.held_out = cases[checked:]
-        self._index = {id(case): index for index, case in enumerate(cases)}
-        self._cases = cases
-        self._inputs = [Memory(input_bytes(self._laid)) for _ in range(RING)]
-        self._made: list[Tensors] = [{} for _ in range(RING)]
-        self._outputs: list[Memory] = []
-        self._guard = torch.randint(0, 256, (GUARD,), dtype=torch.uint8, device="cuda")
-        self._scrub = torch.empty(scrub_bytes(), dtype=torch.uint8, device="cuda")
+        self._frequency = Frequency(torch.cuda.current_stream().cuda_stream)
+        self._boost = Boost(IdleClock().mhz, self._card.most_sm_mhz())
         self._baselines: dict[str, BaselineArm] = {}
-        self._ring = 0
         self._last_s = 0.0
         self._windows = Windows(_CALL_S, _ROUND_S)
         self._clock = Clock(_HOLD_CYCLES)
@@ -105,16 +91,11 @@ class GpuRig:
 
     def fill(self, case: Case, kind: str, seed: int, defences: Defences) -> Tensors:
         """Write new inputs for every arm. Gives the oracle's own copy of the last ones."""
-        places = range(RING) if self.regime == SUSTAINED else [(self._ring + 1) % RING]
-        for number, ring in enumerate(places):
-            generator = torch.Generator(device="cuda")
-            generator.manual_seed(seed + number if defences.fresh_inputs else 1)
-            made = self.problem.make_inputs(dict(case.params), kind, generator)
-            for name, view in self._views(case, ring).items():
-                view.copy_(made[name])
-            self._made[ring] = made
-            self._ring = ring
-        return made
+        self._boost.new_round()
+        first, count = (0, RING) if self.regime == SUSTAINED else (self._buffers.ring + 1, 1)
+        fresh = defences.fresh_inputs
+        seeds = {(first + n) % RING: seed + n if fresh else 1 for n in range(count)}
+        return self._buffers.fill(case, kind, seeds)
 
     @contextlib.contextmanager
     def started(
@@ -122,19 +103,18 @@ class GpuRig:
     ) -> Iterator[dict[str, LaunchedArm | BaselineArm]]:
         """Fresh launchers for these arms (name -> bundle; a baseline has none)."""
         self._bundles = bundles = bundle_of(artefacts)
-        while len(self._outputs) < len(bundles):
-            self._outputs.append(Memory(output_bytes(self._laid)))
-        outputs = random.Random(seeds.next()).sample(self._outputs, len(bundles))
+        outputs = self._buffers.outputs(len(bundles), seeds.next())
         chosen = self._choose(bundles)
         arms: dict[str, LaunchedArm | BaselineArm] = {}
         for name, output in zip(seeds.shuffled(list(bundles)), outputs, strict=True):
             arms[name] = launched = LaunchedArm(name, chosen[name], output)
-            launched.begin_load(self._load(bundles[name], output, seeds))
+            load = self._buffers.load(bundles[name], self.spec.device, output, seeds.next())
+            launched.begin_load(load)
         for arm in arms.values():
             assert isinstance(arm, LaunchedArm)
             arm.loaded()
             if self._blocks:  # the first launch of all meets cold tables: it counts nowhere
-                arm.run(0, self._ring, 1, _HOLD_PER_LAUNCH, self.spec.call_timeout_s)
+                arm.run(0, self._buffers.ring, 1, _HOLD_PER_LAUNCH, self.spec.call_timeout_s)
         arms |= {name: self._baseline(name) for name in artefacts if name not in bundles}
         self._blocks += 1
         yield arms
@@ -164,29 +144,36 @@ class GpuRig:
         self, arm: LaunchedArm | BaselineArm, case: Case, timeout_s: float, defences: Defences
     ) -> Answer:
         """One timed call of an arm on the inputs of now: one launch, or many when sustained."""
-        index, sustained = self._index[id(case)], self.regime == SUSTAINED
-        launches = self._windows.launches(arm.name, index, self._last_s) if sustained else 1
-        first = 0 if sustained else self._ring
-        poison = self._prepare(arm, case, first, launches, defences)
+        index, sustained = self._buffers.index(case), self.regime == SUSTAINED
+        first, launches = self._buffers.ring, 1
+        if sustained:
+            first, launches = 0, self._windows.launches(arm.name, index, self._last_s)
+            timeout_s += 2 * self._windows.whole_s  # the limit is one launch's
+            if heating := self._windows.heating(arm.name, index):
+                arm.run(index, first, heating, _HOLD_CYCLES, timeout_s + _HEATING_TIMEOUT_S)
+        poison = None
+        if isinstance(arm, LaunchedArm):
+            rings = {(first + n) % RING for n in range(launches)}
+            poison = self._buffers.poison(arm.output, case, rings, fill=defences.poison)
+        self._buffers.empty_cache()
         if not sustained and self._blocks > 1:  # in the first one nothing is timed
             self._rest()
+            self._boost.before()
         hold = _HOLD_CYCLES + _HOLD_PER_LAUNCH * min(launches, RING)
         began = time.perf_counter_ns()
-        if isinstance(arm, LaunchedArm):
-            ran = arm.run(index, first, launches, hold, timeout_s)
-        else:
-            ran = arm.run(index, first, launches, hold, RING)
+        ran = arm.run(index, first, launches, hold, timeout_s)
         wall_us = (time.perf_counter_ns() - began) / 1e3
         self._last_s = ran.launch_us[-1] / 1e6
         late = self._clock.late(arm, ran, wall_us)
         disturbed = late
-        if not sustained and self._blocks > 1:
-            disturbed |= self._disturbed(ran, case)
-        launch_us = statistics.fmean(settled(ran.launch_us))
+        if self._blocks > 1:
+            self._boost.note(self.regime, case.name, arm.name, ran.sm_mhz)
+            disturbed |= not sustained and self._disturbed(arm, ran, case)
+        counted = settled(ran.launch_us) if sustained else ran.launch_us
+        launch_us = statistics.fmean(counted)
         self._windows.note(arm.name, index, launch_us / 1e6, sustained=sustained)
         timed = Timed(round(launch_us * 1e3), 0, disturbed)
-        finding = self._finding(arm, case, defences)
-        answer = Answer(timed, self._out(arm, case), poison, finding)
+        answer = self._answer(arm, case, timed, poison, defences)
         if self._clock.suspects(arm, late) and isinstance(arm, LaunchedArm):
             # Only now that its output was read: that is made again.
             self._clock.prove(arm, index, round(self._last_s * 1e9), timeout_s)
@@ -194,7 +181,7 @@ class GpuRig:
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
         """That its clock tells what ours does."""
-        self._clock.prove(arm, self._index[id(case)], call_ns, timeout_s)
+        self._clock.prove(arm, self._buffers.index(case), call_ns, timeout_s)
 
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
@@ -236,6 +223,7 @@ class GpuRig:
         self._audited = {}
         self._windows.begin(order, len(self.timed))
         self._limit.begin()
+        self._boost.begin(looks=order.sample != "quick")
         self._reading = None
         if order.sample in _FRESH:
             self._pool.renew()
@@ -248,9 +236,9 @@ class GpuRig:
 
     def audit(self, artefact: str, progress: Callable[[str], None]) -> None:
         """compute-sanitizer's memory check, on the largest of the shapes that are only checked."""
-        index = max((self._index[id(case)] for case in self.shapes), key=self._out_bytes)
-        sizes = {name: place.nbytes for name, place in self._laid[index].rings[0].items()}
-        target = Target(Path(artefact), self._laid[index].name, self.spec.device, sizes)
+        case = self._buffers.largest(self.shapes)
+        sizes = {name: place.nbytes for name, place in case.rings[0].items()}
+        target = Target(Path(artefact), case.name, self.spec.device, sizes)
         progress("under compute-sanitizer")
         try:
             found = sanitize(target)
@@ -282,26 +270,10 @@ class GpuRig:
             "uuid": self._gpu.uuid,
             "driver": self._gpu.driver,
             "readings": readings,
+            "clock": self._boost.facts(),
             "power_limited_calls": self._limit.by_case(),
             **self._audited,
         }
-
-    def _out_bytes(self, index: int) -> int:
-        return self._laid[index].rings[0]["out"].nbytes
-
-    def _load(self, bundle: str, output: Memory, seeds: Seeds) -> Load:
-        arenas = {input_name(ring): memory.arena for ring, memory in enumerate(self._inputs)}
-        fill = seeds.next() & 0xFFFFFFFF
-        return Load(
-            bundle, self.spec.device, {**arenas, OUTPUT: output.arena}, tuple(self._laid), fill
-        )
-
-    def _views(self, case: Case, ring: int) -> Tensors:
-        """The inputs of a case as launchers see them."""
-        index = self._index[id(case)]
-        places, shapes = self._laid[index].rings[ring], self.problem.shapes(dict(case.params))
-        dtype, memory = self.problem.dtype(dict(case.params)), self._inputs[ring]
-        return {n: memory.view(p, dtype, shapes[n]) for n, p in places.items() if n != "out"}
 
     def _baseline(self, name: str) -> BaselineArm:
         """An arm that is called here; `name` is one of problem.py's, or the one that scores."""
@@ -310,10 +282,10 @@ class GpuRig:
             make = self.problem.baseline if name == BASELINE else self.problem.BASELINES[name]
 
             def bind(case: int, ring: int) -> Callable[[], torch.Tensor]:
-                found = self._cases[case]
-                return make(dict(found.params), self._views(found, ring))
+                found = self._buffers.cases[case]
+                return make(dict(found.params), self._buffers.views(found, ring))
 
-            self._baselines[name] = BaselineArm(name, bind)
+            self._baselines[name] = BaselineArm(name, bind, self._frequency)
         return self._baselines[name]
 
     def _check_baseline(self) -> None:
@@ -321,85 +293,39 @@ class GpuRig:
         pattern = self.problem.BASELINE_KERNEL
         self.fill(self.timed[0], "mixed", 1, Defences())
         arm = self._baseline(BASELINE)
-        arm.run(0, self._ring, 1, 1, RING)
+        arm.run(0, self._buffers.ring, 1, 1)
         activity = torch.profiler.ProfilerActivity.CUDA
         with torch.profiler.profile(activities=[activity]) as profile:
-            arm.run(0, self._ring, 1, 1, RING)
+            arm.run(0, self._buffers.ring, 1, 1)
         names = [event.name for event in profile.events()]
         if not any(re.search(pattern, name) for name in names):
             raise ProblemError(f"the baseline ran {names}, none of them matches {pattern!r}")
-
-    def _prepare(
-        self,
-        arm: LaunchedArm | BaselineArm,
-        case: Case,
-        first: int,
-        launches: int,
-        defences: Defences,
-    ) -> int | None:
-        """Poison the outputs, set the guards, empty the second-level cache."""
-        poison = None
-        if isinstance(arm, LaunchedArm):
-            dtype = self.problem.dtype(dict(case.params))
-            poison = _NAN[dtype] | (1 + secrets.randbelow(_PAYLOAD)) if defences.poison else None
-            for ring in {(first + n) % RING for n in range(launches)}:
-                out, before, after = self._region(arm.output, case, ring)
-                if poison is not None:
-                    out.view(torch.int16).fill_(poison)
-                before.copy_(self._guard)
-                after.copy_(self._guard)
-        # What was read leaves the cache for nothing; what was written is written back meanwhile.
-        self._scrub.fill_(secrets.randbelow(256))
-        self._scrub.view(torch.int64).sum()
-        torch.cuda.synchronize()
-        return poison
-
-    def _region(
-        self, memory: Memory, case: Case, ring: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """An output as a flat tensor, and the guards before and after it."""
-        place = self._laid[self._index[id(case)]].rings[ring]["out"]
-        end = place.offset + place.nbytes
-        dtype = self.problem.dtype(dict(case.params))
-        return (
-            memory.bytes[place.offset : end].view(dtype),
-            memory.bytes[place.offset - GUARD : place.offset],
-            memory.bytes[end : end + GUARD],
-        )
 
     def _rest(self) -> None:
         """Let the card cool, so that its clocks are high."""
         rest = max(_REST_S, _REST_SHARE * self._last_s, self._limit.rest_s)
         time.sleep(rest + random.random() * _JITTER_S)
 
-    def _disturbed(self, ran: Ran, case: Case) -> bool:
-        """Whether the card waited for the host, or its power limit bit in this call."""
+    def _disturbed(self, arm: LaunchedArm | BaselineArm, ran: Ran, case: Case) -> bool:
+        """Whether the card waited for the host, its power limit bit, or its clock was another."""
         bit = self._limit.bit(case.name, self._last_s)  # or the next call would be blamed
-        return bit or ran.waited
+        mixed = isinstance(arm, LaunchedArm) and self._boost.mixes()
+        return mixed or bit or ran.waited
 
-    def _out(self, arm: LaunchedArm | BaselineArm, case: Case) -> torch.Tensor:
-        """What the last launch left, [rows, width], in memory of our own."""
-        width = case.out.shape[-1]
+    def _answer(
+        self,
+        arm: LaunchedArm | BaselineArm,
+        case: Case,
+        timed: Timed,
+        poison: int | None,
+        defences: Defences,
+    ) -> Answer:
+        """What the last launch left, and what else it did."""
         if isinstance(arm, LaunchedArm):
-            return self._region(arm.output, case, self._ring)[0].reshape(-1, width).clone()
+            finding = self._buffers.finding(arm.output, case, defences)
+            return Answer(timed, self._buffers.out(arm.output, case), poison, finding)
         assert arm.result is not None
-        return arm.result.reshape(-1, width)
-
-    def _finding(
-        self, arm: LaunchedArm | BaselineArm, case: Case, defences: Defences
-    ) -> Finding | None:
-        """What guards and inputs say after a call."""
-        if not isinstance(arm, LaunchedArm):
-            return None
-        _, before, after = self._region(arm.output, case, self._ring)
-        if defences.guards and not (before.equal(self._guard) and after.equal(self._guard)):
-            detail = f"it wrote outside its output of shape {list(case.out.shape)}"
-            return Finding(Verdict.RUNTIME_ERROR, "out-of-bounds-write", detail)
-        if defences.readonly_inputs:
-            for name, view in self._views(case, self._ring).items():
-                if not view.view(torch.int16).equal(self._made[self._ring][name].view(torch.int16)):
-                    return Finding(Verdict.RUNTIME_ERROR, "input-changed", f"it wrote into {name}")
-        return None
+        return Answer(timed, arm.result.reshape(-1, case.out.shape[-1]), poison, None)
 
 
 @contextlib.contextmanager
@@ -425,8 +351,3 @@ class _Watch:
         rig._reading = after
         rig._readings.append({"regime": rig.regime, **nvml.facts(after)})
         return nvml.why_void(self._before, after, rig.ours()) or rig._limit.void()
-
-
-def _case(shapes: Mapping[str, Sequence[int]], name: str, params: Mapping[str, int]) -> Case:
-    """A case with what the generic code reads of one; where its bytes lie `gpu.memory` says."""
-    return Case(name, dict(params), (), Region("out", 0, tuple(shapes["out"])))

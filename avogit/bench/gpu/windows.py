@@ -10,9 +10,11 @@ from avogit.bench.protocol import Order
 RING = 3  # places of the ring of inputs; a window ends at its last
 # The card's clocks sway within a second at its power limit: a window must be longer than that,
 # and what comes before it, while the last arm's heat is still felt, counts nowhere.
-_SETTLE_S, _LONGEST_S, _LEAST_S = 0.2, 0.85, 0.1
+_SETTLE_S, _LONGEST_S, _LEAST_S = 0.3, 0.75, 0.1
+# Of launches before the first window: a cold card's clock sinks for some seconds.
+_HEAT_S, _MOST_HEATING = 4.0, 20_000
 _SLOWER = 1.2  # than in burst, until an arm's first window tells
-_BLOCKS, _SHARE = 2, 0.9  # that many must fit into this share of the time
+_BLOCKS, _SHARE = 2, 0.95  # that many must fit into this share of the time
 
 
 class Windows:
@@ -30,7 +32,7 @@ class Windows:
         self._burst_s.clear()
         self._sustained_s.clear()
         arms = len(order.arms) + 1 + len(order.beside)
-        block_s = _SHARE * order.sustained_s / _BLOCKS
+        block_s = (_SHARE * order.sustained_s - _HEAT_S) / _BLOCKS
         spent_s = _SETTLE_S + self._call_s + self._round_s / arms
         window_s = block_s / (arms * workloads) - spent_s
         self._window_s = min(_LONGEST_S, max(_LEAST_S, window_s))
@@ -53,6 +55,13 @@ class Windows:
         short_s = self._burst_s.get((arm, index), last_s)
         launch_s = self._sustained_s.get((arm, index), _SLOWER * short_s)
         return RING * math.ceil(self.whole_s / max(launch_s, 1e-5) / RING)
+
+    def heating(self, arm: str, index: int) -> int:
+        """Launches that heat the card before the first window; none when there was one."""
+        if self._sustained_s:
+            return 0
+        launch_s = self._burst_s.get((arm, index), _HEAT_S)
+        return min(_MOST_HEATING, math.ceil(_HEAT_S / max(launch_s, 1e-5)))
 
 
 def settled(launch_us: Sequence[float]) -> Sequence[float]:
