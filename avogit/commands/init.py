@@ -129,4 +129,4 @@ task: {task}
 operator: tune  # tune | agent | command
 """
 # A card must rest between calls, and there are more workloads.
-_GPU_CONFIG = "measure: {budget_s: 18, fresh_s: 9, confirm_s: 18}\n"
+_GPU_CONFIG = "measure: {budget_s: 19, fresh_s: 9, confirm_s: 19}\n"
