@@ -81,6 +81,8 @@ def test_blame_names_the_candidate_that_brought_a_line(crossed: Path, git, avogi
 
 @pytest.mark.slow
 def test_planted_hunks_are_told_apart_and_the_idle_ones_dropped(crossed: Path, git, avogit) -> None:
+    config = crossed / "avogit.yaml"  # idle hunks are to be found idle every time, not nine of ten
+    config.write_text(config.read_text().replace("confidence: 0.9", "confidence: 0.9995"))
     done = avogit(crossed, "ablate", "crossed", "--since", "large", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
