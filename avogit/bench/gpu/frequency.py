@@ -74,7 +74,7 @@ class Frequency:
     def _forget(self) -> None:
         """A multiprocessor that does not look next time must say nothing."""
         for place in self._places:
-            call(driver.cuMemsetD32, place, 0, self._nbytes // 4)
+            call(driver.cuMemsetD32Async, place, 0, self._nbytes // 4, self._stream)
 
     def _look(self, place: int) -> None:
         values = ctypes.c_uint64(place), ctypes.c_uint32(self._sms)
