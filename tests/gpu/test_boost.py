@@ -12,7 +12,10 @@ NOMINAL, ABOVE, HIGHER = 1980.0, 1995.0, 2025.0
 
 
 class Rounds:
-    """Calls of one workload; `l` begins at the nominal clock, `h` and `H` above."""
+    """Calls of one workload; `l` begins at the nominal clock, `h` and `H` above.
+
+    `-` is a look that told nothing, `k` one at a card whose clock was locked.
+    """
 
     def __init__(self, *, looks: bool = True) -> None:
         self.now = ABOVE
@@ -30,7 +33,7 @@ class Rounds:
         return [arm for state, arm in zip(states, arms, strict=True) if self.call(state, arm)]
 
     def call(self, state: str, arm: str) -> bool:
-        self.now = {"l": NOMINAL, "h": ABOVE, "H": HIGHER}[state]
+        self.now = {"l": NOMINAL, "h": ABOVE, "H": HIGHER, "-": 0.0, "k": 1500.0}[state]
         self.boost.before()
         return arm != "baseline" and self.boost.mixes()
 
@@ -71,6 +74,16 @@ def test_rounds_may_differ_from_each_other(rounds: Rounds) -> None:
     assert rounds.round("hh", *KERNELS) == []
     facts = rounds.boost.facts()
     assert (facts["low_calls"], facts["idle_mhz"]) == (2, ABOVE)
+
+
+@pytest.mark.parametrize("states", ["--", "-h", "l-", "kk", "kh", "lk"])
+def test_a_look_that_tells_no_state_makes_nothing_again(rounds: Rounds, states: str) -> None:
+    assert rounds.round(states, *KERNELS) == []
+    assert rounds.boost.facts()["mixed_rounds"] == 0
+
+
+def test_what_was_seen_before_such_a_look_still_counts(rounds: Rounds) -> None:
+    assert rounds.round("h-l", "a", "b", "c") == ["c"]
 
 
 def test_an_evaluation_without_time_does_not_look() -> None:

@@ -6,7 +6,8 @@ power limit; calls that take much energy make it fall). A call that begins at th
 slower by 0.7 to 1.7 % than one that begins above, whatever it computes; which step above makes a
 difference of a tenth of that. The oracle sees the state before each call, so a round in which
 kernels met different ones can be made again. Baselines are left out: cuDNN takes so much power
-that its clock is below either.
+that its clock is below either. A look that tells another clock than these tells nothing: clocks
+were locked, or the card's timer is a coarse one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 from collections.abc import Callable
 
 _HALF_STEP_MHZ, _MOST_MHZ = 7.5, 1e5
+_NEAR = 0.05  # of the highest that NVML tells of: the clocks that an idle card may have
 
 
 class Boost:
@@ -22,7 +24,7 @@ class Boost:
 
     def __init__(self, look: Callable[[], float], highest: float) -> None:
         self._look = look
-        self._least = highest + _HALF_STEP_MHZ
+        self._highest = highest
         self.begin(looks=True)
 
     def begin(self, *, looks: bool) -> None:
@@ -41,15 +43,16 @@ class Boost:
         """A call in burst begins."""
         if self._looks:
             self._idle_mhz.append(self._look())
-            self._low_calls += not self._is_high()
+            self._low_calls += self._is_high() is False
 
     def mixes(self) -> bool:
         """Whether a kernel's call that ended met another state than the others of its round."""
-        if not self._looks:
+        high = self._is_high()
+        if high is None:
             return False
-        found = self._round == {not self._is_high()}
+        found = self._round == {not high}
         self._mixed_rounds += found
-        self._round.add(self._is_high())
+        self._round.add(high)
         return found
 
     def note(self, regime: str, case: str, arm: str, mhz: float) -> None:
@@ -71,5 +74,8 @@ class Boost:
             "calls_mhz": calls,
         }
 
-    def _is_high(self) -> bool:
-        return self._idle_mhz[-1] >= self._least
+    def _is_high(self) -> bool | None:
+        """By the last look; None where there was none, or it told nothing."""
+        now = self._idle_mhz[-1] if self._idle_mhz else 0.0
+        near = abs(now - self._highest) <= _NEAR * self._highest
+        return now >= self._highest + _HALF_STEP_MHZ if near else None
