@@ -119,17 +119,26 @@ def test_a_rival_that_fails_is_no_verdict_on_the_candidate(evaluator, source, se
         assert detail in found.detail
 
 
-def test_a_hopeless_kernel_costs_little_and_no_more_than_the_budget(evaluator, source) -> None:
+def test_a_kernel_that_nearly_never_ends_costs_little(evaluator, source) -> None:
     started = time.monotonic()
     loop = b"for (volatile long i = 0; i < 3000000000; i = i + 1) {}" + LOOP
     found = evaluator.evaluate(source(kernel(loop)), {}, sample="deciding", budget_s=2)
     assert found.verdict is Verdict.TIMEOUT
     assert found.reason in ("call-timeout", "too-slow")
+    assert time.monotonic() - started < 9
+
+
+def test_a_hopeless_kernel_costs_no_more_than_the_budget(evaluator, source) -> None:
+    """The baseline's calls of microseconds may be disturbed in the two or three that there are."""
     slower = b"for (volatile long i = 0; i < rows * 3000000; i = i + 1) {}" + LOOP
-    found = evaluator.evaluate(source(kernel(slower)), {}, sample="deciding", budget_s=2)
+    for _ in range(4):
+        started = time.monotonic()
+        found = evaluator.evaluate(source(kernel(slower)), {}, sample="deciding", budget_s=2)
+        assert time.monotonic() - started < 7
+        if found.reason != "too-noisy":
+            break
     assert found.verdict in (Verdict.PASSED, Verdict.TIMEOUT)
     assert found.verdict is Verdict.TIMEOUT or found.blocks <= 3
-    assert time.monotonic() - started < 12
 
 
 def test_trusted_files_are_the_tasks_and_not_those_that_lie_about(
