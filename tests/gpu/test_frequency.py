@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from without_gpu import needs
@@ -34,6 +37,23 @@ def test_what_runs_beside_candidates_assembles(text: bytes, target: str, tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert cubin.stat().st_size > 0
+
+
+def test_a_kernel_of_ours_is_given_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    def call(function: Callable[..., Any], *arguments: Any) -> str:
+        if function is driver.driver.cuLaunchKernel:
+            addresses = ctypes.cast(arguments[9], ctypes.POINTER(ctypes.c_void_p))
+            place = ctypes.cast(addresses[0], ctypes.POINTER(ctypes.c_uint64))[0]
+            sms = ctypes.cast(addresses[1], ctypes.POINTER(ctypes.c_uint32))[0]
+            told.extend([*arguments[:9], place, sms])
+        return function.__name__
+
+    monkeypatch.setattr(driver, "call", call)
+    kernel = driver.OwnKernel(b"its text", b"its name")
+    kernel.launch("a stream", 264, ctypes.c_uint64(1 << 40), ctypes.c_uint32(132))
+    assert told == ["cuModuleGetFunction", 264, 1, 1, 1, 1, 1, 0, "a stream", 1 << 40, 132]
 
 
 def test_ticks_by_the_timers_time_are_the_clock() -> None:

@@ -13,12 +13,10 @@ import statistics
 import time
 from collections.abc import Callable
 
-from cuda.bindings import driver
-
 from avogit.bench.arms import EnvironmentBroken
 from avogit.bench.checks import Finding
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran
-from avogit.bench.gpu.driver import Stream, call, elapsed_us
+from avogit.bench.gpu.driver import Stream, destroy_events, elapsed_us
 from avogit.bench.rig import kernel_failed
 from avogit.records import Verdict
 
@@ -31,30 +29,32 @@ _HELD_UP = 2  # of our own spins: what disagrees then is the machine's doing, as
 _REMEMBERED, _CYCLES_PER_US = 100, 2000
 
 
-def spin_beside_us(us: float) -> float:
-    """Spin for about so long in the current context: what our clock tells more than events do.
+class OwnSpin:
+    """A spin of the oracle's own, in the context that is current when this is made."""
 
-    It sees a process that is held up while it waits for the card, which is most of a proof.
-    """
-    stream, began = Stream(), time.perf_counter_ns()
-    begin = stream.event()
-    stream.hold(round(us * _CYCLES_PER_US))
-    end = stream.event()
-    stream.wait()
-    wall_us = (time.perf_counter_ns() - began) / 1e3
-    beside_us = wall_us - elapsed_us(begin, end)
-    for event in (begin, end):
-        call(driver.cuEventDestroy, event)
-    stream.close()
-    return beside_us
+    def __init__(self) -> None:
+        self._stream = Stream()
+
+    def beside_us(self, us: float) -> float:
+        """Spin for about so long: what our clock tells more than events do.
+
+        It sees a process that is held up while it waits for the card, which is most of a proof.
+        """
+        began = time.perf_counter_ns()
+        begin = self._stream.event()
+        self._stream.hold(round(us * _CYCLES_PER_US))
+        end = self._stream.event()
+        self._stream.wait()
+        wall_us = (time.perf_counter_ns() - began) / 1e3
+        spun_us = elapsed_us(begin, end)
+        destroy_events(begin, end)
+        return wall_us - spun_us
 
 
 class Clock:
-    """Of one oracle. `hold_cycles`: of the spin ahead of every proof; `control`: our own spin."""
+    """Of one oracle. `hold_cycles`: of the spin ahead of a proof; `control`: of our own."""
 
-    def __init__(
-        self, hold_cycles: int, control: Callable[[float], float] = spin_beside_us
-    ) -> None:
+    def __init__(self, hold_cycles: int, control: Callable[[float], float]) -> None:
         self._hold_cycles = hold_cycles
         self._control = control
         self._beside: collections.deque[float] = collections.deque(maxlen=_REMEMBERED)

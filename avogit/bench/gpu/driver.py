@@ -82,6 +82,21 @@ def free(address: int) -> None:
     call(driver.cuMemFree, driver.CUdeviceptr(address))
 
 
+class OwnKernel:
+    """One of ours, from its PTX, in the current context: blocks of one thread each."""
+
+    def __init__(self, ptx: bytes, entry: bytes) -> None:
+        self._module = call(driver.cuModuleLoadData, ptx)
+        self._function = call(driver.cuModuleGetFunction, self._module, entry)
+
+    def launch(self, stream: Any, blocks: int, *values: Any) -> None:
+        """Queue it. `values`: its parameters, as C types."""
+        parameters = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        grid, one = (blocks, 1, 1), (1, 1, 1)
+        address = ctypes.addressof(parameters)
+        call(driver.cuLaunchKernel, self._function, *grid, *one, 0, stream, address, 0)
+
+
 class Stream:
     """A stream of its own, the spin that holds it, and events on it."""
 
@@ -89,16 +104,11 @@ class Stream:
         self.handle = call(
             driver.cuStreamCreate, driver.CUstream_flags.CU_STREAM_NON_BLOCKING.value
         )
-        self._module = call(driver.cuModuleLoadData, _SPIN_PTX)
-        self._spin = call(driver.cuModuleGetFunction, self._module, b"avogit_spin")
+        self._spin = OwnKernel(_SPIN_PTX, b"avogit_spin")
 
     def hold(self, cycles: int) -> None:
         """Keep the stream busy for so many cycles, so that what follows is queued by then."""
-        value = ctypes.c_uint64(cycles)
-        parameters = (ctypes.c_void_p * 1)(ctypes.addressof(value))
-        one = (1, 1, 1)
-        address = ctypes.addressof(parameters)
-        call(driver.cuLaunchKernel, self._spin, *one, *one, 0, self.handle, address, 0)
+        self._spin.launch(self.handle, 1, ctypes.c_uint64(cycles))
 
     def event(self) -> Any:
         """Mark this place in the stream."""
@@ -110,10 +120,11 @@ class Stream:
         """Until all that was queued is done."""
         call(driver.cuStreamSynchronize, self.handle)
 
-    def close(self) -> None:
-        """Let go of it."""
-        call(driver.cuStreamDestroy, self.handle)
-        call(driver.cuModuleUnload, self._module)
+
+def destroy_events(*events: Any) -> None:
+    """Let go of events."""
+    for event in events:
+        call(driver.cuEventDestroy, event)
 
 
 def elapsed_us(begin: Any, end: Any) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cuda.bindings import driver
 
-from avogit.bench.gpu.driver import Stream, allocate, call
+from avogit.bench.gpu.driver import OwnKernel, Stream, allocate, call
 
 _BLOCKS_PER_SM = 2  # so many leave few out, if any
 _WORDS = 2  # of one: its ticks, and the timer's nanoseconds
@@ -50,8 +50,7 @@ class Frequency:
         self._stream = stream
         self._sms = int(count)
         self._nbytes = self._sms * _WORDS * 8
-        self._module = call(driver.cuModuleLoadData, _STAMP_PTX)
-        self._stamp = call(driver.cuModuleGetFunction, self._module, b"avogit_stamp")
+        self._stamp = OwnKernel(_STAMP_PTX, b"avogit_stamp")
         self._places = [allocate(self._nbytes) for _ in range(2)]
         self._stamps = [(ctypes.c_uint64 * (self._sms * _WORDS))() for _ in range(2)]
         self._forget()
@@ -77,11 +76,8 @@ class Frequency:
             call(driver.cuMemsetD32Async, place, 0, self._nbytes // 4, self._stream)
 
     def _look(self, place: int) -> None:
-        values = ctypes.c_uint64(place), ctypes.c_uint32(self._sms)
-        parameters = (ctypes.c_void_p * 2)(*map(ctypes.addressof, values))
-        grid, one = (_BLOCKS_PER_SM * self._sms, 1, 1), (1, 1, 1)
-        address = ctypes.addressof(parameters)
-        call(driver.cuLaunchKernel, self._stamp, *grid, *one, 0, self._stream, address, 0)
+        blocks = _BLOCKS_PER_SM * self._sms
+        self._stamp.launch(self._stream, blocks, ctypes.c_uint64(place), ctypes.c_uint32(self._sms))
 
 
 class IdleClock:

@@ -24,6 +24,7 @@ from avogit.bench.gpu.driver import (
     Stream,
     allocate,
     call,
+    destroy_events,
     elapsed_us,
     forget_persisting_lines,
     free,
@@ -131,8 +132,7 @@ class Room:
         times = tuple(elapsed_us(a, b) for a, b in itertools.pairwise(events))
         hold_us, mhz = elapsed_us(begun, events[0]), frequency.mhz()
         done = Done(order.nonce, queued_us, hold_us, times, mhz)
-        for event in (begun, *events):
-            call(driver.cuEventDestroy, event)
+        destroy_events(begun, *events)
         forget_persisting_lines()
         return done
 

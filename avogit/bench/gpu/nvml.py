@@ -97,7 +97,7 @@ class Card:
             hard_ns=sum(map(self._counter, _HARD.values())),
             settings=(
                 pynvml.nvmlDeviceGetEnforcedPowerLimit(handle),
-                pynvml.nvmlDeviceGetMaxClockInfo(handle, sm),
+                self.most_sm_mhz(),
                 pynvml.nvmlDeviceGetMaxClockInfo(handle, memory),
             ),
             users=self._users(),

@@ -25,7 +25,7 @@ from avogit.bench.gpu import nvml
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran, bundle_of
 from avogit.bench.gpu.boost import Boost
 from avogit.bench.gpu.buffers import Buffers
-from avogit.bench.gpu.clock import Clock
+from avogit.bench.gpu.clock import Clock, OwnSpin
 from avogit.bench.gpu.frequency import Frequency, IdleClock
 from avogit.bench.gpu.opening import open_card
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
@@ -79,7 +79,7 @@ class GpuRig:
         self._baselines: dict[str, BaselineArm] = {}
         self._last_s = 0.0
         self._windows = Windows(_CALL_S, _ROUND_S)
-        self._clock = Clock(_HOLD_CYCLES)
+        self._clock = Clock(_HOLD_CYCLES, OwnSpin().beside_us)
         self._crew = _CREW
         self._blocks = 0  # begun in this evaluation
         self._bundles: Mapping[str, str] = {}
@@ -151,11 +151,7 @@ class GpuRig:
             timeout_s += 2 * self._windows.whole_s  # the limit is one launch's
             if heating := self._windows.heating(arm.name, index):
                 arm.run(index, first, heating, _HOLD_CYCLES, timeout_s + _HEATING_TIMEOUT_S)
-        poison = None
-        if isinstance(arm, LaunchedArm):
-            rings = {(first + n) % RING for n in range(launches)}
-            poison = self._buffers.poison(arm.output, case, rings, fill=defences.poison)
-        self._buffers.empty_cache()
+        poison = self._prepare(arm, case, first, launches, defences)
         if not sustained and self._blocks > 1:  # in the first one nothing is timed
             self._rest()
             self._boost.before()
@@ -300,6 +296,22 @@ class GpuRig:
         names = [event.name for event in profile.events()]
         if not any(re.search(pattern, name) for name in names):
             raise ProblemError(f"the baseline ran {names}, none of them matches {pattern!r}")
+
+    def _prepare(
+        self,
+        arm: LaunchedArm | BaselineArm,
+        case: Case,
+        first: int,
+        launches: int,
+        defences: Defences,
+    ) -> int | None:
+        """Poison and guards where launches will write, and an empty cache."""
+        poison = None
+        if isinstance(arm, LaunchedArm):
+            rings = {(first + n) % RING for n in range(launches)}
+            poison = self._buffers.poison(arm.output, case, rings, fill=defences.poison)
+        self._buffers.empty_cache()
+        return poison
 
     def _rest(self) -> None:
         """Let the card cool, so that its clocks are high."""
