@@ -14,7 +14,7 @@ from without_gpu import needs
 
 needs("cuda.bindings")
 
-from avogit.bench.gpu import driver, frequency  # noqa: E402
+from avogit.bench.gpu import driver, frequency, work  # noqa: E402
 from avogit.bench.gpu.frequency import mean_mhz  # noqa: E402
 
 MS = 1_000_000  # in nanoseconds
@@ -28,7 +28,11 @@ def assembler() -> str:
     return str(Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas")
 
 
-@pytest.mark.parametrize("text", [driver._SPIN_PTX, frequency._STAMP_PTX], ids=["spin", "stamp"])
+@pytest.mark.parametrize(
+    "text",
+    [driver._SPIN_PTX, frequency._STAMP_PTX, work.work_ptx()],
+    ids=["spin", "stamp", "work"],
+)
 @pytest.mark.parametrize("target", ["sm_80", "sm_90a", "sm_100a"])
 def test_what_runs_beside_candidates_assembles(text: bytes, target: str, tmp_path: Path) -> None:
     source, cubin = tmp_path / "text.ptx", tmp_path / "text.cubin"
@@ -52,8 +56,8 @@ def test_a_kernel_of_ours_is_given_its_parameters(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(driver, "call", call)
     kernel = driver.OwnKernel(b"its text", b"its name")
-    kernel.launch("a stream", 264, ctypes.c_uint64(1 << 40), ctypes.c_uint32(132))
-    assert told == ["cuModuleGetFunction", 264, 1, 1, 1, 1, 1, 0, "a stream", 1 << 40, 132]
+    kernel.launch("a stream", 264, ctypes.c_uint64(1 << 40), ctypes.c_uint32(132), threads=256)
+    assert told == ["cuModuleGetFunction", 264, 1, 1, 256, 1, 1, 0, "a stream", 1 << 40, 132]
 
 
 def test_ticks_by_the_timers_time_are_the_clock() -> None:

@@ -44,7 +44,7 @@ def test_a_round_costs_its_calls_and_the_rests_before_them(rig: GpuRig) -> None:
 def test_a_round_without_a_pause_costs_windows_however_short_its_calls_are(rig: GpuRig) -> None:
     rig.regime = SUSTAINED
     assert rig.cost_s([1e-4] * 3) == rig.cost_s([0.05] * 3)
-    assert 3 * 1.05 < rig.cost_s([1e-4] * 3) < 3 * 1.2
+    assert 3 * 1.1 < rig.cost_s([1e-4] * 3) < 3 * 1.2  # windows of 0.9 s, each after 0.2 s
 
 
 def test_short_calls_are_called_twice_in_a_round_where_there_is_time(rig: GpuRig) -> None:

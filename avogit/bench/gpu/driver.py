@@ -83,18 +83,18 @@ def free(address: int) -> None:
 
 
 class OwnKernel:
-    """One of ours, from its PTX, in the current context: blocks of one thread each."""
+    """One of ours, from its PTX, in the current context."""
 
     def __init__(self, ptx: bytes, entry: bytes) -> None:
         self._module = call(driver.cuModuleLoadData, ptx)
         self._function = call(driver.cuModuleGetFunction, self._module, entry)
 
-    def launch(self, stream: Any, blocks: int, *values: Any) -> None:
-        """Queue it. `values`: its parameters, as C types."""
+    def launch(self, stream: Any, blocks: int, *values: Any, threads: int = 1) -> None:
+        """Queue it. `values`: its parameters, as C types; `threads`: of a block."""
         parameters = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        grid, one = (blocks, 1, 1), (1, 1, 1)
+        grid, block = (blocks, 1, 1), (threads, 1, 1)
         address = ctypes.addressof(parameters)
-        call(driver.cuLaunchKernel, self._function, *grid, *one, 0, stream, address, 0)
+        call(driver.cuLaunchKernel, self._function, *grid, *block, 0, stream, address, 0)
 
 
 class Stream:

@@ -32,7 +32,8 @@ from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
 from avogit.bench.gpu.power import PowerLimit
 from avogit.bench.gpu.sanitizer import sanitize
 from avogit.bench.gpu.tools import Target
-from avogit.bench.gpu.windows import RING, Windows, settled
+from avogit.bench.gpu.windows import RING, Windows
+from avogit.bench.gpu.work import OwnWork
 from avogit.bench.problem import ProblemError, Tensors, load_gpu_problem
 from avogit.bench.protocol import Case, Defences, Order, TaskSpec
 from avogit.bench.rig import Answer, Seeds, kernel_failed
@@ -45,10 +46,12 @@ BURST, SUSTAINED = "burst", "sustained"
 _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a GB of the card
 _LOOK_S = 1.0  # between looks at a card that others use
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
+# Of our own work after a rest. After a tenth of a second with nothing to do the card's clock is
+# lower, for some tenths more; checks and new launchers leave such gaps, now and then.
+_WAKING_S = 0.001
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 _CALL_S, _ROUND_S = 0.005, 0.02  # poison, flush, a look, orders; new inputs and checks
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
-_HEATING_TIMEOUT_S = 10.0  # beside a launch's
 _SHORT_S = 0.003
 _HEADROOM = 1.02  # above the maker's peak
 
@@ -79,6 +82,7 @@ class GpuRig:
         self._baselines: dict[str, BaselineArm] = {}
         self._last_s = 0.0
         self._windows = Windows(_CALL_S, _ROUND_S)
+        self._work = OwnWork()
         self._clock = Clock(_HOLD_CYCLES, OwnSpin().beside_us)
         self._crew = _CREW
         self._blocks = 0  # begun in this evaluation
@@ -148,12 +152,13 @@ class GpuRig:
         first, launches = self._buffers.ring, 1
         if sustained:
             first, launches = 0, self._windows.launches(arm.name, index, self._last_s)
-            timeout_s += 2 * self._windows.whole_s  # the limit is one launch's
-            if heating := self._windows.heating(arm.name, index):
-                arm.run(index, first, heating, _HOLD_CYCLES, timeout_s + _HEATING_TIMEOUT_S)
+            timeout_s += 2 * self._windows.window_s  # the limit is one launch's
         poison = self._prepare(arm, case, first, launches, defences)
-        if not sustained and self._blocks > 1:  # in the first one nothing is timed
+        if sustained:
+            self._work.run(self._windows.lead_s())
+        elif self._blocks > 1:  # in the first one nothing is timed
             self._rest()
+            self._work.run(_WAKING_S)
             self._boost.before()
         hold = _HOLD_CYCLES + _HOLD_PER_LAUNCH * min(launches, RING)
         began = time.perf_counter_ns()
@@ -165,8 +170,7 @@ class GpuRig:
         if self._blocks > 1:
             self._boost.note(self.regime, case.name, arm.name, ran.sm_mhz)
             disturbed |= not sustained and self._disturbed(arm, ran, case)
-        counted = settled(ran.launch_us) if sustained else ran.launch_us
-        launch_us = statistics.fmean(counted)
+        launch_us = statistics.fmean(ran.launch_us)
         self._windows.note(arm.name, index, launch_us / 1e6, sustained=sustained)
         timed = Timed(round(launch_us * 1e3), 0, disturbed)
         answer = self._answer(arm, case, timed, poison, defences)
@@ -184,12 +188,13 @@ class GpuRig:
         if self.regime == SUSTAINED:
             return self._windows.cost_s(len(calls_s))
         rests = (max(_REST_S + _JITTER_S / 2, _REST_SHARE * call) for call in calls_s)
-        return sum(rests) + sum(calls_s) + _CALL_S * len(calls_s) + _ROUND_S
+        beside_s = _WAKING_S + _CALL_S
+        return sum(rests) + sum(calls_s) + beside_s * len(calls_s) + _ROUND_S
 
     @property
     def patience_s(self) -> float:
         """The least time that a call is given, when nearly none is left."""
-        return _PATIENCE_S + (2 * self._windows.whole_s if self.regime == SUSTAINED else 0.0)
+        return _PATIENCE_S + (2 * self._windows.window_s if self.regime == SUSTAINED else 0.0)
 
     def watch(self) -> _Watch:
         """A block begins."""
