@@ -30,17 +30,36 @@ def any_device_lock(progress: Callable[[str], None], keys: Sequence[str]) -> Ite
     has just let go take it again before those who wait have looked. So all wait at a gate, and
     who waits keeps every gate that it could pass: it is the next on each of those devices.
     """
+
+    def wait(look: int) -> bool:
+        if look == 0:
+            progress(_WAITING)
+        time.sleep(_LOOK_S)
+        return True
+
+    with _first_free(keys, wait) as key:
+        yield key
+
+
+@contextlib.contextmanager
+def free_device_lock(keys: Sequence[str]) -> Iterator[str]:
+    """Hold the first of these devices that is free now; gives its key, or nothing where none is."""
+    with _first_free(keys, lambda _look: False) as key:
+        yield key
+
+
+@contextlib.contextmanager
+def _first_free(keys: Sequence[str], wait: Callable[[int], bool]) -> Iterator[str]:
+    """`wait` is called after a look that found no device free, with its number: look again?"""
     with contextlib.ExitStack() as held:
         locks = {key: held.enter_context(_lock_file(key, "lock")) for key in keys}
         with contextlib.ExitStack() as waiting:
             gates = {key: waiting.enter_context(_lock_file(key, "gate")) for key in keys}
-            key = _first_free(gates, locks, progress)
+            key = _look(gates, locks, wait)
         yield key
 
 
-def _first_free(
-    gates: dict[str, int], locks: dict[str, int], progress: Callable[[str], None]
-) -> str:
+def _look(gates: dict[str, int], locks: dict[str, int], wait: Callable[[int], bool]) -> str:
     passed: set[str] = set()
     for look in itertools.count():
         for key, lock in locks.items():
@@ -48,9 +67,8 @@ def _first_free(
                 passed.add(key)
                 if _take(lock):
                     return key
-        if look == 0:
-            progress(_WAITING)
-        time.sleep(_LOOK_S)
+        if not wait(look):
+            return ""
     raise AssertionError("unreachable")
 
 

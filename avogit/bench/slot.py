@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from avogit.bench.client import Oracle, OracleDied
-from avogit.bench.device import CPU, any_device_lock
+from avogit.bench.device import CPU, any_device_lock, free_device_lock
 from avogit.bench.protocol import Hello, Order, Report, TaskSpec
 from avogit.devices import device_called
 from avogit.errors import AvogitError
@@ -57,28 +57,28 @@ class DeviceSlot:
         self._busy_s = 0.0
         self._busy_since: float | None = None
 
-    def start(self, progress: Say, key: str = "") -> Oracle:
-        """The warm oracle of a device, or of the first; started where there is none.
+    def start(self, progress: Say) -> None:
+        """Start an oracle before its first order, where that disturbs nobody.
 
-        Needs no device: it measures nothing yet.
+        On the processor it measures nothing yet. A GPU is at work when one starts, and is asked
+        for; where all are held, the first order starts it.
         """
-        with self._starting:
-            if self._closed:
-                raise AvogitError(f"measuring {self._task} was ended")
-            key = key or self._devices()[0]
-            if key not in self._oracles:
-                progress("starting the oracle")
-                self._oracles[key] = Oracle(self._spec(), "" if key == CPU else key)
-            return self._oracles[key]
+        if self._devices() == (CPU,):
+            self._oracle(progress, CPU)
+            return
+        with free_device_lock(self._warm_first()) as key:
+            if key:
+                self._oracle(progress, key)
 
     def judge(self, order: Order, progress: Say, /) -> Judged:
         """An oracle that died is started again, once."""
         for last in (False, True):
             try:
                 begun = time.monotonic()
-                self.start(progress)  # before the device is waited for
+                if self._devices() == (CPU,):
+                    self._oracle(progress, CPU)  # before the device is waited for
                 starting_s = time.monotonic() - begun
-                with any_device_lock(progress, self._devices()) as key:
+                with any_device_lock(progress, self._warm_first()) as key:
                     return self._carry_out(order, progress, starting_s, key)
             except OracleDied as death:
                 if last:
@@ -87,6 +87,20 @@ class DeviceSlot:
                         " check problem.py and free memory, or try `avogit doctor`"
                     ) from death
         raise AssertionError("unreachable")
+
+    def _oracle(self, progress: Say, key: str) -> Oracle:
+        """The warm oracle of a device; started where there is none."""
+        with self._starting:
+            if self._closed:
+                raise AvogitError(f"measuring {self._task} was ended")
+            if key not in self._oracles:
+                progress("starting the oracle")
+                self._oracles[key] = Oracle(self._spec(), "" if key == CPU else key)
+            return self._oracles[key]
+
+    def _warm_first(self) -> tuple[str, ...]:
+        """The devices, those first that have an oracle of ours."""
+        return tuple(sorted(self._devices(), key=lambda key: key not in self._oracles))
 
     def _devices(self) -> tuple[str, ...]:
         """The processor, or this machine's GPUs of the kind that the task is measured on."""
@@ -112,7 +126,9 @@ class DeviceSlot:
 
     def _carry_out(self, order: Order, progress: Say, starting_s: float, key: str) -> Judged:
         """Called with the device held. The oracle is asked for here: others may have closed it."""
-        oracle = self.start(progress, key)
+        begun = time.monotonic()
+        oracle = self._oracle(progress, key)
+        starting_s += time.monotonic() - begun
         self._busy_since = begun = time.monotonic()
         try:
             report = oracle.judge(order, progress)
