@@ -24,6 +24,7 @@ from avogit.processes import program
 from avogit.sandbox import GIB
 
 _DEFAULT = Path("/usr/local/cuda/bin/nvcc")
+_SPLIT = "--split-compile"
 _MEMORY = 16 * GIB  # of addresses, which the compilers reserve in large pieces
 
 
@@ -33,6 +34,7 @@ class Compiler:
 
     nvcc: Path | None
     version: str
+    splits: bool = False  # whether it can optimise functions side by side
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -64,7 +66,7 @@ def find_compiler(wanted: str, path: str) -> Compiler:
     if nvcc is None and _DEFAULT.is_file():
         nvcc = _DEFAULT
     if nvcc is not None and shutil.which("g++", path=path):  # nvcc preprocesses with it
-        return Compiler(nvcc, _version(nvcc))
+        return Compiler(nvcc, _version(nvcc), splits=_SPLIT in _said(nvcc, "--help"))
     if _has_nvrtc():
         return Compiler(None, f"NVRTC {importlib.metadata.version('nvidia-cuda-nvrtc')}")
     raise AvogitError(
@@ -74,14 +76,18 @@ def find_compiler(wanted: str, path: str) -> Compiler:
 
 
 def _version(nvcc: Path) -> str:
+    lines = [line for line in _said(nvcc, "--version").splitlines() if "release" in line]
+    return f"nvcc {lines[0].rpartition(',')[2].strip()}" if lines else "nvcc"
+
+
+def _said(nvcc: Path, option: str) -> str:
     try:
         done = subprocess.run(
-            [nvcc, "--version"], capture_output=True, text=True, timeout=30, check=False
+            [nvcc, option], capture_output=True, text=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise AvogitError(f"asking {nvcc} --version: {error}; is NVCC right?") from error
-    lines = [line for line in done.stdout.splitlines() if "release" in line]
-    return f"nvcc {lines[0].rpartition(',')[2].strip()}" if lines else "nvcc"
+        raise AvogitError(f"asking {nvcc} {option}: {error}; is NVCC right?") from error
+    return done.stdout
 
 
 def _has_nvrtc() -> bool:
@@ -135,6 +141,8 @@ def _command(order: BuildOrder, compiler: Compiler, source: str, cubin: str) -> 
         return program("avogit.build.rtc", source, cubin, *options, bare=False)
     architecture = f"arch={target.replace('sm_', 'compute_')},code={target}"
     fixed = ["-cubin", "-gencode", architecture]
+    if compiler.splits:  # on all processors: the instructions are the same
+        fixed.append(f"{_SPLIT}=0")
     return [str(compiler.nvcc), *fixed, *order.flags, source, "-o", cubin]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import struct
@@ -115,6 +116,25 @@ def test_cuda_builds_by_nvrtc_where_nvcc_has_no_host_compiler(
     broken = failure(BUILDERS["cuda"](order("cuda", kernel=b"int f( {"), tmp_path / "store"))
     assert broken.reason == "compile-error"
     assert "kernel.cu(1): error" in broken.output
+
+
+def test_functions_are_optimised_side_by_side_only_by_an_nvcc_that_can(tmp_path: Path) -> None:
+    """An option that it does not know would fail every build."""
+    compiler_or_skip("cuda")
+    real = find_compiler("", os.defpath)
+    if not real.splits:
+        pytest.skip(f"{real.version} does not know the option")
+    old = tmp_path / "nvcc"
+    old.write_text(
+        "#!/bin/sh\n"
+        "case $1 in\n"
+        f"--version) exec {real.nvcc} $1 ;;\n"
+        f"--help) {real.nvcc} $1 | grep -v split-compile ;;\n"
+        "esac\n"
+    )
+    old.chmod(0o755)
+    found = find_compiler(str(old), os.defpath)
+    assert (found.version, found.splits) == (real.version, False)
 
 
 def test_a_cuda_source_sees_its_own_folder_alone(tmp_path: Path) -> None:
