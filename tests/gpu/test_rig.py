@@ -31,6 +31,7 @@ def rig() -> GpuRig:
     made._crew = 4
     made._last_s = 0.001
     made._windows = Windows(0.004, 0.02)
+    made._hold_cycles = rig_module._HOLD_CYCLES
     return made
 
 
@@ -66,6 +67,18 @@ def test_a_call_that_the_host_held_up_is_asked_about_the_power_limit_too(rig: Gp
     assert not disturbed(rig, sound)
     assert disturbed(rig, sound)
     assert rig._limit.by_case() == {"w": 2}
+
+
+def test_a_host_that_is_slow_to_queue_a_call_gets_more_time_for_the_next(rig: GpuRig) -> None:
+    """Three times in a row cuDNN was queued too late, and a time twice too long counted."""
+    rig._limit = PowerLimit(lambda: 0)
+    rig._boost = Boost(lambda: 1995.0, 1980.0)
+    first = rig._hold_cycles
+    for times in (2, 4, 4):
+        assert disturbed(rig, Ran(queued_us=1500.0, hold_us=1000.0, launch_us=(100.0,)))
+        assert rig._hold_cycles == times * first
+    assert not disturbed(rig, Ran(queued_us=1500.0, hold_us=4000.0, launch_us=(100.0,)))
+    assert rig._hold_cycles == 4 * first
 
 
 def disturbed(rig: GpuRig, ran: Ran, arm: LaunchedArm | BaselineArm = ARM) -> bool:

@@ -50,6 +50,7 @@ _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
 # lower, for some tenths more; checks and new launchers leave such gaps, now and then.
 _WAKING_S = 0.001
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
+_LONGEST_HOLD = 4  # times that, on a host that is slow to queue a call
 _CALL_S, _ROUND_S = 0.005, 0.02  # poison, flush, a look, orders; new inputs and checks
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
 _SHORT_S = 0.003
@@ -85,6 +86,7 @@ class GpuRig:
         self._work = OwnWork()
         self._clock = Clock(_HOLD_CYCLES, OwnSpin().beside_us)
         self._crew = _CREW
+        self._hold_cycles = _HOLD_CYCLES
         self._blocks = 0  # begun in this evaluation
         self._bundles: Mapping[str, str] = {}
         self._audited: dict[str, object] = {}
@@ -160,7 +162,7 @@ class GpuRig:
             self._rest()
             self._work.run(_WAKING_S)
             self._boost.before()
-        hold = _HOLD_CYCLES + _HOLD_PER_LAUNCH * min(launches, RING)
+        hold = self._hold_cycles + _HOLD_PER_LAUNCH * min(launches, RING)
         began = time.perf_counter_ns()
         ran = arm.run(index, first, launches, hold, timeout_s)
         wall_us = (time.perf_counter_ns() - began) / 1e3
@@ -219,6 +221,7 @@ class GpuRig:
     def begin(self, order: Order, progress: Callable[[str], None]) -> None:
         """An evaluation begins; where others compute on the card, wait, then say so."""
         self.regime, self._blocks = BURST, 0
+        self._hold_cycles = _HOLD_CYCLES
         self._clock.begin()
         self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
         self._audited = {}
@@ -327,6 +330,8 @@ class GpuRig:
         """Whether the card waited for the host, its power limit bit, or its clock was another."""
         bit = self._limit.bit(case.name, self._last_s)  # or the next call would be blamed
         mixed = isinstance(arm, LaunchedArm) and self._boost.mixes()
+        if ran.waited:  # or it may be so each time, and in the end count; all arms' alike
+            self._hold_cycles = min(2 * self._hold_cycles, _LONGEST_HOLD * _HOLD_CYCLES)
         return mixed or bit or ran.waited
 
     def _answer(
