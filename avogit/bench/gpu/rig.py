@@ -2,7 +2,7 @@
 
 Owns one call: poison, guards, an emptied second-level cache, the rest before it, its time by two
 clocks. *Burst*: one launch after a rest, far from the card's power limit. *Sustained*: launches
-without a pause, right after a load that holds the card at that limit. Leaves the order of calls to
+without a pause, right after work that holds the card at that limit. Leaves the order of calls to
 `correctness` and `timing`.
 """
 
@@ -46,8 +46,7 @@ BURST, SUSTAINED = "burst", "sustained"
 _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a GB of the card
 _LOOK_S = 1.0  # between looks at a card that others use
 _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
-# Of our own work after a rest. After a tenth of a second with nothing to do the card's clock is
-# lower, for some tenths more; checks and new launchers leave such gaps, now and then.
+# Of our own work after a rest: after a time with nothing to do the card's clock is lower (`boost`).
 _WAKING_S = 0.001
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 _LONGEST_HOLD = 4  # times that, on a host that is slow to queue a call
