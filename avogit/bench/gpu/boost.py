@@ -5,9 +5,9 @@ to four steps above (seen on H100, well below the power limit). A call that begi
 runs slower by 0.7 to 1.7 % than one that begins above, whatever it computes; which step above makes
 a difference of a tenth of that. It is so after a time with nothing to do, for a tenth of a second
 or two: work before each call keeps it away, but not after long pauses. The oracle sees the state
-before each call, so a round in which kernels met different ones can be made again. Baselines are left out: cuDNN takes so much power
-that its clock is below either. A look that tells another clock than these tells nothing: clocks
-were locked, or the card's timer is a coarse one.
+before each call, so a round in which kernels met different ones can be made again. Baselines are
+left out: cuDNN takes so much power that its clock is below either. A look that tells another clock
+than these tells nothing: clocks were locked, or the card's timer is a coarse one.
 """
 
 from __future__ import annotations
