@@ -27,6 +27,7 @@ class Machine:
         self.started: list[str] = []
         self.held: list[set[str]] = []  # of each start: the devices that were held then
         self.judged: list[str] = []
+        self.starters: list[threading.Thread] = []
         self.dying = 0
 
     def slot(self, device: str = "h100") -> DeviceSlot:
@@ -36,6 +37,7 @@ class Machine:
     def oracle(self, _spec: TaskSpec, gpu: str) -> Any:
         key = gpu or CPU
         self.started.append(key)
+        self.starters.append(threading.current_thread())
         self.held.append({key for key in (CPU, *GPUS) if is_held(key)})
 
         def judge(_order: Order, _progress: object) -> Report:
@@ -110,6 +112,20 @@ def test_where_all_gpus_are_held_the_first_order_starts_the_oracle(machine: Mach
     assert machine.started == []
     slot.judge(ORDER, lambda _: None)
     assert machine.started == [GPUS[0]]
+
+
+def test_an_oracle_outlives_the_thread_whose_order_started_it(machine: Machine) -> None:
+    """It dies with the thread that starts it, and a worker's ends while others' orders go on."""
+    slot = machine.slot()
+    worker = threading.Thread(target=slot.judge, args=(ORDER, lambda _: None))
+    worker.start()
+    worker.join()
+    slot.judge(ORDER, lambda _: None)
+    (starter,) = machine.starters
+    assert starter.is_alive()
+    slot.close()
+    starter.join(10)
+    assert not starter.is_alive()
 
 
 def test_an_oracle_that_ends_is_started_again_once(machine: Machine) -> None:

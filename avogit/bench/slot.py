@@ -7,9 +7,11 @@ measures. Leaves judging to the oracle.
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +53,7 @@ class DeviceSlot:
         self._task = task
         self._spec = spec
         self._oracles: dict[str, Oracle] = {}  # by the device's key
+        self._starter = _Starter()
         self._keys: tuple[str, ...] = ()
         self._starting = threading.Lock()
         self._closed = False
@@ -72,6 +75,8 @@ class DeviceSlot:
 
     def judge(self, order: Order, progress: Say, /) -> Judged:
         """An oracle that died is started again, once."""
+        with self._starting:
+            pass  # a GPU whose oracle starts is held, and by nobody else
         for last in (False, True):
             try:
                 begun = time.monotonic()
@@ -95,7 +100,8 @@ class DeviceSlot:
                 raise AvogitError(f"measuring {self._task} was ended")
             if key not in self._oracles:
                 progress("starting the oracle")
-                self._oracles[key] = Oracle(self._spec(), "" if key == CPU else key)
+                spec, gpu = self._spec(), "" if key == CPU else key
+                self._oracles[key] = self._starter.run(lambda: Oracle(spec, gpu))
             return self._oracles[key]
 
     def _warm_first(self) -> tuple[str, ...]:
@@ -116,6 +122,7 @@ class DeviceSlot:
     def close(self) -> None:
         self._closed = True
         self._end_oracle()
+        self._starter.end()
 
     def _end_oracle(self, key: str = "") -> None:
         """End the oracle of a device, or all."""
@@ -139,6 +146,36 @@ class DeviceSlot:
             held_s = time.monotonic() - begun
             self._busy_s, self._busy_since = self._busy_s + held_s, None
         return Judged(report, oracle.hello, starting_s + held_s)
+
+
+class _Starter:
+    """A thread that lasts as long as a slot: an oracle dies with the thread that starts it."""
+
+    def __init__(self) -> None:
+        self._asked: queue.SimpleQueue[tuple[Callable[[], Oracle], Future[Oracle]] | None]
+        self._asked = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def run(self, start: Callable[[], Oracle]) -> Oracle:
+        """What `start` gives, called there."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._attend, daemon=True)
+            self._thread.start()
+        told: Future[Oracle] = Future()
+        self._asked.put((start, told))
+        return told.result()
+
+    def end(self) -> None:
+        """Let the thread end, and what it started with it."""
+        self._asked.put(None)
+
+    def _attend(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            start, told = asked
+            try:
+                told.set_result(start())
+            except BaseException as error:  # noqa: BLE001 - raised by who waits
+                told.set_exception(error)
 
 
 def gpus_like(device: str) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class _Pool:
         return self._course.result()
 
     def _warm_up(self) -> None:
-        """Start the oracle here: it dies with the thread that starts it, and this one lasts."""
+        """Start the oracle while the first candidates are made."""
         slot = self._session.evaluator.slot
         if isinstance(slot, DeviceSlot | SshSlot):
             with contextlib.suppress(OracleDied):  # told by the first order, which meets it again
