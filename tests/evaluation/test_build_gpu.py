@@ -13,7 +13,7 @@ import pytest
 from avogit.build import BUILDERS, Artefact, BuildFailure, BuildOrder, gpu
 from avogit.build.confined import Workshop
 from avogit.build.cubin import NotACubin, parameter_sizes
-from avogit.build.cuda import find_compiler
+from avogit.build.cuda import _command, find_compiler
 from avogit.bundle import Bundle, Kernel, read_bundle
 from avogit.devices import ARCHITECTURES, DEVICES, find_device
 from avogit.errors import AvogitError
@@ -135,6 +135,8 @@ def test_functions_are_optimised_side_by_side_only_by_an_nvcc_that_can(tmp_path:
     old.chmod(0o755)
     found = find_compiler(str(old), os.defpath)
     assert (found.version, found.splits) == (real.version, False)
+    one, other = (_command(order("cuda"), by, "kernel.cu", "kernel.cubin") for by in (real, found))
+    assert [word for word in one[1:] if word not in other] == ["--split-compile=4"]
 
 
 def test_a_cuda_source_sees_its_own_folder_alone(tmp_path: Path) -> None:
