@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from without_gpu import needs
 
@@ -11,11 +13,12 @@ from avogit.bench.arms import EnvironmentBroken  # noqa: E402
 from avogit.bench.gpu import rig as rig_module  # noqa: E402
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran  # noqa: E402
 from avogit.bench.gpu.boost import Boost  # noqa: E402
+from avogit.bench.gpu.clock import Clock  # noqa: E402
 from avogit.bench.gpu.pool import LauncherGone, LauncherTimeout  # noqa: E402
 from avogit.bench.gpu.power import PowerLimit  # noqa: E402
 from avogit.bench.gpu.rig import BURST, SUSTAINED, GpuRig  # noqa: E402
 from avogit.bench.gpu.windows import Windows  # noqa: E402
-from avogit.bench.protocol import Case, Region  # noqa: E402
+from avogit.bench.protocol import Case, Defences, Region  # noqa: E402
 from avogit.devices import find_device  # noqa: E402
 
 CASE = Case("w", {"n": 1}, (), Region("out", 0, (1,)))
@@ -79,6 +82,93 @@ def test_a_host_that_is_slow_to_queue_a_call_gets_more_time_for_the_next(rig: Gp
         assert rig._hold_cycles == times * first
     assert not disturbed(rig, Ran(queued_us=1500.0, hold_us=4000.0, launch_us=(100.0,)))
     assert rig._hold_cycles == 4 * first
+
+
+class Buffers:
+    """Memory that is ready at once."""
+
+    ring = 2
+
+    def __init__(self, did: list[str]) -> None:
+        self._did = did
+
+    def index(self, case: Case) -> int:
+        return 0
+
+    def poison(self, *_: object, fill: bool) -> int:
+        return 7
+
+    def empty_cache(self) -> None:
+        self._did.append("empty")
+
+    def finding(self, *_: object) -> None:
+        return None
+
+    def out(self, *_: object) -> None:
+        return None
+
+
+class Launching(LaunchedArm):
+    """An arm that tells what it was asked, and is as late as it is told."""
+
+    def __init__(self, did: list[str]) -> None:
+        super().__init__("candidate", None, None)  # type: ignore[arg-type]
+        self._did = did
+        self.late = False
+
+    def run(self, case: int, ring: int, launches: int, hold: int, timeout_s: float) -> Ran:
+        self._did.append(f"run {launches} behind {hold}")
+        hold_us = hold / 2000
+        return Ran(hold_us + 1 if self.late else 1.0, hold_us, (1000.0,) * launches)
+
+
+@pytest.fixture
+def at_work(rig: GpuRig, monkeypatch: pytest.MonkeyPatch) -> tuple[GpuRig, Launching, list[str]]:
+    """A rig in its second block, an arm, and what was done."""
+    did: list[str] = []
+    rig._buffers = Buffers(did)  # type: ignore[assignment]
+    rig._blocks = 2
+    rig._limit = PowerLimit(lambda: 0)
+    rig._boost = Boost(lambda: did.append("look") or 1995.0, 1980.0)  # type: ignore[func-returns-value]
+    rig._clock = Clock(rig._hold_cycles, lambda _: 0.0)
+    rig._work = SimpleNamespace(run=lambda s: did.append(f"work {s}"))  # type: ignore[assignment]
+    monkeypatch.setattr(rig_module.time, "sleep", lambda s: did.append("rest" if s >= 0.02 else ""))
+    return rig, Launching(did), did
+
+
+def test_a_card_rests_is_woken_and_looked_at_before_a_call(
+    at_work: tuple[GpuRig, Launching, list[str]],
+) -> None:
+    rig, arm, did = at_work
+    rig.call(arm, CASE, 1.0, Defences())
+    assert did == ["empty", "rest", "work 0.001", "look", "run 1 behind 2040000"]
+    rig._blocks = 1  # where nothing is timed
+    did.clear()
+    rig.call(arm, CASE, 1.0, Defences())
+    assert did == ["empty", "run 1 behind 2040000"]
+
+
+def test_a_window_begins_with_the_card_at_its_limit(
+    at_work: tuple[GpuRig, Launching, list[str]],
+) -> None:
+    rig, arm, did = at_work
+    rig.regime = SUSTAINED
+    for lead in ("3.0", "0.2"):
+        did.clear()
+        rig.call(arm, CASE, 1.0, Defences())
+        assert did[:2] == ["empty", f"work {lead}"]
+        assert len(did) == 3
+
+
+def test_a_call_after_one_that_was_queued_late_waits_longer_for_the_host(
+    at_work: tuple[GpuRig, Launching, list[str]],
+) -> None:
+    rig, arm, did = at_work
+    arm.late = True
+    rig.call(arm, CASE, 1.0, Defences())
+    arm.late = False
+    rig.call(arm, CASE, 1.0, Defences())
+    assert did[-1] == "run 1 behind 4040000"
 
 
 def disturbed(rig: GpuRig, ran: Ran, arm: LaunchedArm | BaselineArm = ARM) -> bool:

@@ -2,7 +2,7 @@
 
 Owns one call: poison, guards, an emptied second-level cache, the rest before it, its time by two
 clocks. *Burst*: one launch after a rest, far from the card's power limit. *Sustained*: launches
-without a pause, right after work that holds the card at that limit. Leaves the order of calls to
+without a pause, right after work that takes the card near it. Leaves the order of calls to
 `correctness` and `timing`.
 """
 
@@ -329,7 +329,7 @@ class GpuRig:
         """Whether the card waited for the host, its power limit bit, or its clock was another."""
         bit = self._limit.bit(case.name, self._last_s)  # or the next call would be blamed
         mixed = isinstance(arm, LaunchedArm) and self._boost.mixes()
-        if ran.waited:  # or it may be so each time, and in the end count; all arms' alike
+        if ran.waited:  # else every try could wait, and the last one counts
             self._hold_cycles = min(2 * self._hold_cycles, _LONGEST_HOLD * _HOLD_CYCLES)
         return mixed or bit or ran.waited
 

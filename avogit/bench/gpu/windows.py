@@ -7,8 +7,8 @@ import math
 from avogit.bench.protocol import Order
 
 RING = 3  # places of the ring of inputs; a window ends at its last
-# Before a window the card does work of our own, so that all begin at its power limit, whatever
-# arm or pause was before; more of it before the first, as a cold card's clock sinks for seconds.
+# Before a window the card does work of our own, so that all begin alike, near its power limit,
+# whatever arm or pause was before; more before the first, as a cold card's clock sinks for seconds.
 _LEAD_S, _HEAT_S = 0.2, 3.0
 # At its limit the card's clock sways for a second, fast first and slow later: the longer the
 # window, the less is left of that. So all launches count, and windows are few.

@@ -1,14 +1,14 @@
 """Work of the oracle's own that keeps a card as busy as a kernel under test does.
 
 Every multiprocessor multiplies matrices of bfloat16 on its tensor cores, in registers, with bits
-that look random: what a card's governor sees, and what takes power, is like attention's. Nothing
-is read or written.
+that look random: to a card's governor that is like attention, and it takes about as much power.
+Nothing is read or written.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
+import time
 
 from cuda.bindings import driver
 
@@ -20,7 +20,7 @@ _A, _B, _C = 4, 2, 4  # registers of a thread, by operand
 _RANDOM = (2654435761, 2246822519, 3266489917, 668265263, 374761393, 3432918353)
 _SIGN_AND_FRACTION, _ONE = 0x807F807F, 0x3F803F80  # of two bfloat16: so each is 1 to 2, or -1 to -2
 _HZ = 1.8e9  # about the clock under such work
-_PIECE_S = 0.01  # of one kernel; a card that drives a screen ends those of seconds
+_PIECE_S = 0.01  # of one kernel, at most; a card that drives a screen ends those of seconds
 
 
 class OwnWork:
@@ -34,12 +34,15 @@ class OwnWork:
         self._kernel = OwnKernel(work_ptx(), b"avogit_work")
 
     def run(self, seconds: float) -> None:
-        """Keep the card busy for about so long, and wait until it is done."""
-        pieces = math.ceil(seconds / _PIECE_S)
-        cycles = ctypes.c_uint64(round(seconds / pieces * _HZ))
-        for _ in range(pieces):
+        """Keep the card busy for about so long, to half a piece; one piece at least."""
+        piece_s = min(seconds, _PIECE_S)
+        cycles = ctypes.c_uint64(round(piece_s * _HZ))
+        until = time.perf_counter() + seconds - piece_s / 2
+        while True:
             self._kernel.launch(self._stream.handle, self._blocks, cycles, threads=_THREADS)
-        self._stream.wait()
+            self._stream.wait()
+            if time.perf_counter() >= until:
+                return
 
 
 def work_ptx() -> bytes:
