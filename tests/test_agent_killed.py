@@ -60,6 +60,8 @@ def at_work(directory: Path, server: ScriptedOpenAI, *more: str) -> Iterator[sub
     """`avogit run` of one step, which asks this server."""
     environ = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY, "AVOGIT_MODEL": "m"}
     words = ["run", "--operator", "agent", "--steps", "1", "--no-confirm", "--json", *more]
+    # `make test &` of a script ignores Ctrl-C, and so would all that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-m", "avogit", *words],
         cwd=directory,
@@ -68,6 +70,7 @@ def at_work(directory: Path, server: ScriptedOpenAI, *more: str) -> Iterator[sub
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        signal.signal(signal.SIGINT, before)
         try:
             yield process
         finally:
