@@ -11,7 +11,7 @@ import pytest
 
 from avogit.bench import slot as slot_module
 from avogit.bench.client import OracleDied
-from avogit.bench.device import CPU, any_device_lock
+from avogit.bench.device import CPU, any_device_lock, free_device_lock
 from avogit.bench.protocol import Order, Report, TaskSpec
 from avogit.bench.slot import DeviceSlot
 from avogit.errors import AvogitError
@@ -51,16 +51,8 @@ class Machine:
 
 
 def is_held(key: str) -> bool:
-    said: list[str] = []
-
-    def look() -> None:
-        with slot_module.free_device_lock((key,)) as found:
-            said.append(found)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join()
-    return said == [""]
+    with free_device_lock((key,)) as found:
+        return not found
 
 
 @pytest.fixture

@@ -79,12 +79,13 @@ class DeviceSlot:
             pass  # a GPU whose oracle starts is held, and by nobody else
         for last in (False, True):
             try:
-                begun = time.monotonic()
+                since = time.monotonic()
                 if self._devices() == (CPU,):
                     self._oracle(progress, CPU)  # before the device is waited for
-                starting_s = time.monotonic() - begun
+                asked = time.monotonic()
                 with any_device_lock(progress, self._warm_first()) as key:
-                    return self._carry_out(order, progress, starting_s, key)
+                    since += time.monotonic() - asked  # waiting is no part of an order
+                    return self._carry_out(order, progress, since, key)
             except OracleDied as death:
                 if last:
                     raise AvogitError(
@@ -131,11 +132,9 @@ class DeviceSlot:
                 if ended in self._oracles:
                     self._oracles.pop(ended).close()
 
-    def _carry_out(self, order: Order, progress: Say, starting_s: float, key: str) -> Judged:
+    def _carry_out(self, order: Order, progress: Say, since: float, key: str) -> Judged:
         """Called with the device held. The oracle is asked for here: others may have closed it."""
-        begun = time.monotonic()
         oracle = self._oracle(progress, key)
-        starting_s += time.monotonic() - begun
         self._busy_since = begun = time.monotonic()
         try:
             report = oracle.judge(order, progress)
@@ -143,13 +142,15 @@ class DeviceSlot:
             self._end_oracle(key)
             raise
         finally:
-            held_s = time.monotonic() - begun
-            self._busy_s, self._busy_since = self._busy_s + held_s, None
-        return Judged(report, oracle.hello, starting_s + held_s)
+            self._busy_s, self._busy_since = self._busy_s + time.monotonic() - begun, None
+        return Judged(report, oracle.hello, time.monotonic() - since)
 
 
 class _Starter:
-    """A thread that lasts as long as a slot: an oracle dies with the thread that starts it."""
+    """A thread that lasts as long as a slot: an oracle dies with the thread that starts it.
+
+    An executor's would hold up the end of avogit, after Ctrl-C too, until the oracle has started.
+    """
 
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[tuple[Callable[[], Oracle], Future[Oracle]] | None]

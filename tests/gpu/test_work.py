@@ -36,8 +36,7 @@ class Card:
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> Card:
     made = Card()
-    for module in (driver, work):
-        monkeypatch.setattr(module, "call", made.call)
+    monkeypatch.setattr(driver, "call", made.call)
     monkeypatch.setattr(work.time, "perf_counter", lambda: made.now_s)
     return made
 

@@ -82,6 +82,12 @@ def free(address: int) -> None:
     call(driver.cuMemFree, driver.CUdeviceptr(address))
 
 
+def multiprocessors() -> int:
+    """How many this context's device has."""
+    attribute = driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+    return int(call(driver.cuDeviceGetAttribute, attribute, call(driver.cuCtxGetDevice)))
+
+
 class OwnKernel:
     """One of ours, from its PTX, in the current context."""
 

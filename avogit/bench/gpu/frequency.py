@@ -12,7 +12,7 @@ from typing import Any
 
 from cuda.bindings import driver
 
-from avogit.bench.gpu.driver import OwnKernel, Stream, allocate, call
+from avogit.bench.gpu.driver import OwnKernel, Stream, allocate, call, multiprocessors
 
 _BLOCKS_PER_SM = 2  # so many leave few out, if any
 _WORDS = 2  # of one: its ticks, and the timer's nanoseconds
@@ -45,10 +45,8 @@ class Frequency:
     """Of what runs on a stream of the context that is current when this is made."""
 
     def __init__(self, stream: Any) -> None:
-        attribute = driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
-        count = call(driver.cuDeviceGetAttribute, attribute, call(driver.cuCtxGetDevice))
         self._stream = stream
-        self._sms = int(count)
+        self._sms = multiprocessors()
         self._nbytes = self._sms * _WORDS * 8
         self._stamp = OwnKernel(_STAMP_PTX, b"avogit_stamp")
         self._places = [allocate(self._nbytes) for _ in range(2)]

@@ -10,9 +10,7 @@ from __future__ import annotations
 import ctypes
 import time
 
-from cuda.bindings import driver
-
-from avogit.bench.gpu.driver import OwnKernel, Stream, call
+from avogit.bench.gpu.driver import OwnKernel, Stream, multiprocessors
 
 _THREADS, _BLOCKS_PER_SM = 256, 2
 _CHAINS, _TURNS = 8, 8  # products that do not wait for each other, and of each before a look
@@ -27,9 +25,7 @@ class OwnWork:
     """In the context that is current when this is made."""
 
     def __init__(self) -> None:
-        attribute = driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
-        sms = call(driver.cuDeviceGetAttribute, attribute, call(driver.cuCtxGetDevice))
-        self._blocks = _BLOCKS_PER_SM * int(sms)
+        self._blocks = _BLOCKS_PER_SM * multiprocessors()
         self._stream = Stream()
         self._kernel = OwnKernel(work_ptx(), b"avogit_work")
 
