@@ -26,7 +26,9 @@ class Resources:
     stack_bytes: int
     shared_bytes: int  # static; a plan's dynamic shared memory comes on top
     local_bytes: int
-    instructions: Mapping[str, int] = field(default_factory=dict)
+    instructions: Mapping[str, int] = field(
+        default_factory=dict
+    )  # counted later (`build.counting`)
 
 
 @dataclass(frozen=True, slots=True)

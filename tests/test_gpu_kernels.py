@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from avogit.build import BuildFailure
+from avogit.build.counting import with_instructions
 from avogit.corpus import gpu_specimens, gpu_task
 from avogit.devices import find_device
 from avogit.errors import AvogitError
@@ -94,7 +95,7 @@ def test_the_seed_compiles_for_blackwell_with_sound_plans(name: str, artefacts: 
 
 def test_the_cuda_seed_compiles_for_hopper_without_spills(artefacts: Path) -> None:
     found = compiled(papers(load("attention-cuda")), "h200", artefacts)
-    for kernel in found.kernels:
+    for kernel in with_instructions(found.artefact):
         if kernel.resources is not None:
             assert kernel.resources.registers <= 255
             assert not {"LDL", "STL"} & set(kernel.resources.instructions)

@@ -1,4 +1,4 @@
-"""What the finished kernels take of a multiprocessor, and which instructions they are made of.
+"""What finished kernels take of a multiprocessor, and which instructions they are made of.
 
 Owns asking cuobjdump, where it is installed, and reading its answer. It parses a file that
 untrusted sources gave, so it runs confined as the compilers do. Without it nothing is known,
@@ -39,16 +39,7 @@ def find_tool(name: str) -> Path | None:
 
 def inspect(workshop: Workshop, cubin: str, capability: int) -> Mapping[str, Resources]:
     """By kernel, what a cubin in the work folder takes."""
-    tool, disassembler = find_tool("cuobjdump"), find_tool("nvdisasm")
-    if tool is None:
-        return {}
-    seeing = _seeing(workshop, tool, disassembler)
-    command = [str(tool), "-res-usage"]
-    # Where it cannot start the disassembler, the resources alone are worth having.
-    if seeing.run([*command, "-sass", cubin], "inspection") is not None:
-        seeing.run([*command, cubin], "inspection")
-    text = seeing.everything(_LARGEST_LISTING)
-    counts = {name: dict(found) for name, found in _instructions(text)}
+    text = _told(workshop, "-res-usage", cubin)
     reserved = _RESERVED_SHARED if capability >= _RESERVED_SINCE else 0
     return {
         name: Resources(
@@ -56,10 +47,25 @@ def inspect(workshop: Workshop, cubin: str, capability: int) -> Mapping[str, Res
             stack_bytes=int(stack),
             shared_bytes=max(0, int(shared) - reserved),
             local_bytes=int(local),
-            instructions=counts.get(name, {}),
         )
         for name, registers, stack, shared, local in _USAGE.findall(text)
     }
+
+
+def count_instructions(workshop: Workshop, cubin: str) -> Mapping[str, Mapping[str, int]]:
+    """By kernel, how often each instruction stands in a cubin in the work folder."""
+    return {name: dict(found) for name, found in _instructions(_told(workshop, "-sass", cubin))}
+
+
+def _told(workshop: Workshop, option: str, cubin: str) -> str:
+    """What cuobjdump says of a cubin; nothing where it is missing, or cannot tell."""
+    tool, disassembler = find_tool("cuobjdump"), find_tool("nvdisasm")
+    if tool is None:
+        return ""
+    seeing = _seeing(workshop, tool, disassembler)
+    if seeing.run([str(tool), option, cubin], "inspection") is not None:
+        return ""
+    return seeing.everything(_LARGEST_LISTING)
 
 
 def _tool_folders() -> Iterator[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from avogit import resources, store
 from avogit.bench.plan import LaunchPlan
 from avogit.build import GPU_LANGUAGES, BuildFailure
+from avogit.build.counting import with_instructions
 from avogit.bundle import Kernel
 from avogit.config import load_config
 from avogit.devices import find_device
@@ -50,8 +51,9 @@ def build(path: Path, folder: Path | None, device: str, progress: Progress) -> C
     )
     if isinstance(found, BuildFailure):
         return replace(empty, reason=found.reason, detail=found.output)
+    kernels = with_instructions(found.artefact) if gpu else ()
     compiler = found.artefact.compiler
-    return replace(empty, compiler=compiler, kernels=found.kernels, plans=found.plans)
+    return replace(empty, compiler=compiler, kernels=kernels, plans=found.plans)
 
 
 def _task(repo: store.Repository, folder: Path | None) -> Task:

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,8 @@ from avogit.bench.slot import DeviceSlot, Judged, Slot
 from avogit.bench.ssh import Reach, SshSlot
 from avogit.bench.version import evaluator_version
 from avogit.build import BUILDERS, NOOPS, Artefact, BuildFailure
+from avogit.build.counting import with_instructions
+from avogit.bundle import Kernel
 from avogit.devices import Device, device_called
 from avogit.errors import AvogitError
 from avogit.evaluation.compiling import (
@@ -71,6 +73,7 @@ class Prepared:
     order: Order
     names: Mapping[str, list[str]]  # measured arm -> the names it goes by
     setting: Setting
+    bundle: Artefact | None  # a GPU candidate's
 
 
 class Evaluator:
@@ -199,10 +202,10 @@ class Evaluator:
         notes: dict[str, object] = {
             "artefacts": {name: a.sha256 for name, a in artefacts.items()},
             "compiler": built.artefact.compiler,
+            **_described(built.kernels),
         }
-        if built.kernels:
-            notes["kernels"] = [dataclasses.asdict(kernel) for kernel in built.kernels]
-        return Prepared(order, arms.names, replace(setting, notes=notes))
+        bundle = built.artefact if built.kernels else None
+        return Prepared(order, arms.names, replace(setting, notes=notes), bundle)
 
     def spec(self) -> TaskSpec:
         """What an oracle is told of this task."""
@@ -267,6 +270,9 @@ def conclude(prepared: Prepared, judged: Judged) -> Evaluation:
     stages = {**prepared.setting.stages_s, **report.stages_s}
     beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all
     stages["start"] = round(stages["start"] + beside, 4)
+    notes = dict(prepared.setting.notes)
+    if prepared.bundle and report.verdict == Verdict.PASSED.value:
+        notes |= _described(with_instructions(prepared.bundle))
     setting = replace(
         prepared.setting,
         baseline=oracle.baseline,
@@ -274,8 +280,14 @@ def conclude(prepared: Prepared, judged: Judged) -> Evaluation:
         sandbox=oracle.sandbox,
         certified=oracle.certified and prepared.setting.certified,
         stages_s=stages,
+        notes=notes,
     )
     return from_report(report, prepared.names, setting)
+
+
+def _described(kernels: Sequence[Kernel]) -> dict[str, object]:
+    """What a record says of a GPU candidate's kernels."""
+    return {"kernels": [dataclasses.asdict(kernel) for kernel in kernels]} if kernels else {}
 
 
 def refuse(task: Task, files: Mapping[str, bytes]) -> str:

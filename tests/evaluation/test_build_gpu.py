@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from avogit.build import BUILDERS, Artefact, BuildFailure, BuildOrder, gpu
+from avogit.build import BUILDERS, Artefact, BuildFailure, BuildOrder, counting, gpu
 from avogit.build.confined import Workshop
+from avogit.build.counting import with_instructions
 from avogit.build.cubin import NotACubin, parameter_sizes
 from avogit.build.cuda import _command, find_compiler
+from avogit.build.inspecting import find_tool
 from avogit.bundle import Bundle, Kernel, read_bundle
 from avogit.devices import ARCHITECTURES, DEVICES, find_device
 from avogit.errors import AvogitError
@@ -91,11 +93,43 @@ def test_cuda_gives_a_bundle_that_is_kept_by_what_made_it(tmp_path: Path) -> Non
     assert bundle.plans["small"]["launches"][0]["grid"] == [132, 1, 1]
     if kernel.resources is not None:
         assert kernel.resources.shared_bytes == 512
-        assert kernel.resources.instructions.get("BAR", 1) == 1
     assert BUILDERS["cuda"](order("cuda"), tmp_path) == first
     changed = BUILDERS["cuda"](order("cuda", launch=LAUNCH + b"# other\n"), tmp_path)
     assert isinstance(changed, Artefact)
     assert changed.path != first.path
+
+
+def test_instructions_are_counted_once_and_kept_beside_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler_or_skip("cuda")
+    found = BUILDERS["cuda"](order("cuda"), tmp_path)
+    assert isinstance(found, Artefact)
+    (kernel,) = with_instructions(found)
+    if kernel.resources is None or find_tool("nvdisasm") is None:
+        pytest.skip("no cuobjdump or nvdisasm")
+    assert kernel.resources.instructions["BAR"] == 1
+    assert "NOP" not in kernel.resources.instructions
+    monkeypatch.setattr(counting, "count_instructions", None)  # not again
+    assert with_instructions(found) == (kernel,)
+    (found.path.parent / "instructions.json").write_text("{")
+    with pytest.raises(TypeError):  # what nobody can read is counted again
+        with_instructions(found)
+
+
+def test_two_kernels_of_one_symbol_are_told_apart(tmp_path: Path) -> None:
+    """Triton calls every variant of a function by the function's name."""
+    compiler_or_skip("triton")
+    slow = b', "slow": {"function": scale, "signature": signature, "constants": {"BLOCK": 256}}}'
+    twice = TRITON.replace(b'{"num_warps": 8}}}', b'{"num_warps": 8}}' + slow)
+    found = BUILDERS["triton"](order("triton", kernel=twice), tmp_path)
+    assert isinstance(found, Artefact), found
+    kernels = {kernel.name: kernel for kernel in with_instructions(found)}
+    assert {kernel.entry for kernel in kernels.values()} == {"scale"}
+    counts = {n: k.resources.instructions for n, k in kernels.items() if k.resources is not None}
+    if not counts or not counts["slow"]:
+        pytest.skip("no cuobjdump or nvdisasm")
+    assert counts["twice"] != counts["slow"]
 
 
 def test_cuda_builds_by_nvrtc_where_nvcc_has_no_host_compiler(
