@@ -90,6 +90,7 @@ class Timing:
                 break
             shape = replace(shape, block_s=time.monotonic() - started)
         if len(self.blocks) < LEAST_FOR_INTERVAL:
+            self._blame_for_voids()
             blame_for_time(judge)
 
     def _count(self, block: Times, void: str) -> None:
@@ -99,7 +100,12 @@ class Timing:
             return
         self.voids.append(void)
         if len(self.voids) > _VOID_BLOCKS + _VOID_SHARE * len(self.blocks):
-            detail = f"{len(self.voids)} blocks did not count; the last: {void}"
+            self._blame_for_voids()
+
+    def _blame_for_voids(self) -> None:
+        """Say that it was the machine, where any block did not count."""
+        if self.voids:
+            detail = f"{len(self.voids)} blocks did not count; the last: {self.voids[-1]}"
             raise EnvironmentBroken("too-many-voids", detail)
 
     def _shape(self, single: Mapping[str, Mapping[str, int]]) -> Shape:

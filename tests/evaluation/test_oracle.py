@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch", reason="no torch: install the `oracle` extra")
 
 from avogit.bench import oracle
-from avogit.bench.arms import KernelFailed
+from avogit.bench.arms import EnvironmentBroken, KernelFailed, Timed
 from avogit.bench.correctness import Deadline, Judge
 from avogit.bench.oracle import never_faster
-from avogit.bench.protocol import ArmSpec, Defences, Order
-from avogit.bench.rig import Seeds
+from avogit.bench.protocol import ArmSpec, Case, Defences, Order, Region
+from avogit.bench.rig import Answer, Seeds
+from avogit.bench.timing import Timing
 from avogit.records import BASELINE, CANDIDATE
 
 Block = Mapping[str, Mapping[str, tuple[int, ...]]]
@@ -84,3 +88,41 @@ def test_no_time_for_a_sustained_sample_is_no_fault_of_the_candidates() -> None:
     assert found.blocks == []
     (why,) = found.voids
     assert why.startswith("sustained: too-slow: its calls alone do not fit into the 45 s")
+
+
+class Slowing(Windows):
+    """A rig of one workload, on a card that slows itself down in every block."""
+
+    spec = SimpleNamespace(call_timeout_s=1.0)
+    problem = SimpleNamespace(INPUT_KINDS=("mixed",))
+    patience_s = 1.0
+    timed = (Case("w", {}, (), Region("out", 0, (1,))),)
+
+    def cost_s(self, calls_s: Sequence[float]) -> float:
+        return 0.1
+
+    @contextlib.contextmanager
+    def started(self, artefacts: Mapping[str, str], *_: object) -> Iterator[dict[str, str]]:
+        yield {name: name for name in artefacts}
+
+    def fill(self, *_: object) -> dict[str, object]:
+        return {}
+
+    def call(self, *_: object) -> Answer:
+        time.sleep(0.05)
+        return Answer(Timed(1_000_000, 0, False), None, None, None)  # type: ignore[arg-type]
+
+    def watch(self) -> SimpleNamespace:
+        return SimpleNamespace(void=lambda: "the card slowed itself down")
+
+
+def test_blocks_that_did_not_count_are_told_where_they_took_the_time() -> None:
+    """And not that the machine was busy."""
+    order = Order((ArmSpec(CANDIDATE, "/a"),), "", "fresh", 0.2, 0.99, "", ())
+    rig, unchecked = Slowing(), Defences(check_timed=False)
+    judge = Judge(rig, unchecked, Seeds(), Deadline(0.2))  # type: ignore[arg-type]
+    told = {"w": {CANDIDATE: 1_000_000, BASELINE: 1_000_000}}
+    with pytest.raises(EnvironmentBroken) as broken:
+        Timing(judge, order, lambda text: None).run(told)
+    assert broken.value.reason == "too-many-voids"
+    assert broken.value.detail.endswith("did not count; the last: the card slowed itself down")
