@@ -14,7 +14,7 @@ from avogit.evaluation import Evaluator, Source
 from avogit.evaluation.device import gpu_device
 from avogit.records import BASELINE, CANDIDATE, INCUMBENT, Evaluation, Ratio, Verdict
 from avogit.resources import folder_files
-from avogit.task import Task, parse_task
+from avogit.task import Task, Workload, parse_task
 
 pytestmark = pytest.mark.gpu
 
@@ -37,6 +37,9 @@ PAPERS = [
 ]
 ONE = shipped("attention-triton", "paper-mha")
 ONE = replace(ONE, workloads=tuple(w for w in ONE.workloads if w.name == "causal-4k"))
+TINY = Workload(
+    "tiny", {**ONE.workloads[0].params, "batch": 1, "seq": 128, "heads": 2, "kv_heads": 2}
+)
 # A quarter of the heads is computed once more: the same answers, and about 25 % more work.
 AGAIN = b"""
 
@@ -108,6 +111,15 @@ def test_a_seed_passes_on_the_papers_workloads(
     for arms in machine["clock"]["calls_mhz"]["burst"].values():
         assert set(arms) == {CANDIDATE, BASELINE}
         assert all(500 < mhz < 3000 for mhz in arms.values())
+
+
+@pytest.mark.parametrize(
+    "gpu_evaluator", [pytest.param(replace(ONE, workloads=(TINY,)), id="tiny")], indirect=True
+)
+def test_the_clock_of_calls_of_some_microseconds_is_believed(gpu_evaluator: Evaluator) -> None:
+    """It is proved by thousands of them in a row."""
+    found = evaluate(gpu_evaluator, seed(ONE), {}, "quick")
+    assert found.workloads[0].latency_us[CANDIDATE] < 50
 
 
 def against_the_seed(evaluator: Evaluator, more: bytes) -> Ratio:

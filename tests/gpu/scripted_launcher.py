@@ -72,14 +72,15 @@ def serve(orders: int, answers: int, script: list[str]) -> None:
 
 def done(order: Go, word: str, rest: list[str]) -> Done:
     """A launch that took no time, unless the script says otherwise."""
-    answer = Done(order.nonce, 1.0, 2.0, (10.0,) * order.launches, 1800.0)
+    timed = order.launches if order.each else 1
+    answer = Done(order.nonce, 1.0, 2.0, (10.0,) * timed, 1800.0)
     if word == "nonce":
         return replace(answer, nonce="0" * len(order.nonce))
     if word == "times":
         return replace(answer, launch_us=tuple(map(float, rest[0].split(","))))
     if word == "busy":
         time.sleep(float(rest[0]))
-        return replace(answer, launch_us=(float(rest[1]) / order.launches,) * order.launches)
+        return replace(answer, launch_us=(float(rest[1]) / timed,) * timed)
     return answer
 
 

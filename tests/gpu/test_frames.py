@@ -33,7 +33,7 @@ MESSAGES = [
     Born(1234),
     LOAD,
     Loaded(),
-    Go(3, 2, 4000, 2_120_000, "0123456789abcdef"),
+    Go(3, 2, 4000, 2_120_000, False, "0123456789abcdef"),
     Done("0123456789abcdef", 17.25, 1010.5, (0.1 + 0.2, 1e-3, 3e7), 1830.5),
     Broken("run", "CUDA_ERROR_ILLEGAL_ADDRESS", "cuStreamSynchronize"),
 ]

@@ -74,6 +74,13 @@ def test_all_is_well(launcher: Make) -> None:
     assert not ran.waited
 
 
+def test_many_launches_can_be_timed_as_one(launcher: Make) -> None:
+    """Where there are thousands of them, to read an event of each takes longer than they do."""
+    one = launcher("ok")
+    loading(one)
+    assert arm_of(one).run(0, 0, 2000, 1000, 20.0, each=False).launch_us == (10.0,)
+
+
 def test_a_spin_that_ended_before_all_was_queued_is_seen() -> None:
     assert Ran(queued_us=3.0, hold_us=2.0, launch_us=(1.0,)).waited
     assert not Ran(queued_us=2.0, hold_us=2.0, launch_us=(1.0,)).waited
@@ -196,7 +203,7 @@ def test_a_launcher_that_gets_no_context_says_why(launcher: Make) -> None:
 
 def test_an_answer_to_another_order_is_no_answer(launcher: Make) -> None:
     with pytest.raises(LauncherGone, match="another order"):
-        launcher("nonce").go(0, 0, 1, 1000, 20.0)
+        launcher("nonce").go(0, 0, 1, 1000, 20.0, each=True)
 
 
 def test_arms_without_a_bundle_are_called_beside_the_oracle() -> None:

@@ -62,6 +62,7 @@ class Go:
     ring: int
     launches: int
     hold_cycles: int  # of the spin ahead of the first event
+    each: bool  # time every launch; else all of them as one
     nonce: str
 
 

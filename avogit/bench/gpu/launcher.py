@@ -125,7 +125,8 @@ class Room:
         events = [stream.event()]
         for number in range(order.launches):
             self._bound[order.case, (order.ring + number) % rings].enqueue(stream.handle)
-            events.append(stream.event())
+            if order.each or number + 1 == order.launches:
+                events.append(stream.event())
         frequency.end()
         queued_us = (time.perf_counter_ns() - began_ns) / 1e3
         stream.wait()
