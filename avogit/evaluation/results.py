@@ -148,6 +148,8 @@ def _of_device(report: Report, names: Mapping[str, Sequence[str]]) -> dict[str, 
             clock = cast("dict[str, Any]", machine["clock"])
             calls = {regime: _named(seen, names) for regime, seen in clock["calls_mhz"].items()}
             machine["clock"] = {**clock, "calls_mhz": calls}
+        if "spins" in machine:
+            machine["spins"] = _named({"": cast("dict[str, Any]", machine["spins"])}, names)[""]
     if report.voids:
         found["voids"] = list(report.voids)
     return found

@@ -9,14 +9,19 @@ from without_gpu import needs
 
 needs("torch", "cuda.bindings", "pynvml")
 
+import torch  # noqa: E402
+
 from avogit.bench.arms import EnvironmentBroken  # noqa: E402
+from avogit.bench.gpu import pace as pace_module  # noqa: E402
 from avogit.bench.gpu import rig as rig_module  # noqa: E402
 from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran  # noqa: E402
 from avogit.bench.gpu.boost import Boost  # noqa: E402
 from avogit.bench.gpu.clock import Clock  # noqa: E402
+from avogit.bench.gpu.pace import Pace  # noqa: E402
 from avogit.bench.gpu.pool import LauncherGone, LauncherTimeout  # noqa: E402
 from avogit.bench.gpu.power import PowerLimit  # noqa: E402
 from avogit.bench.gpu.rig import BURST, SUSTAINED, GpuRig  # noqa: E402
+from avogit.bench.gpu.spins import Spins  # noqa: E402
 from avogit.bench.gpu.windows import Windows  # noqa: E402
 from avogit.bench.protocol import Case, Defences, Region  # noqa: E402
 from avogit.devices import find_device  # noqa: E402
@@ -32,17 +37,11 @@ def rig() -> GpuRig:
     made.regime = BURST
     made.device = find_device("h200")
     made._crew = 4
-    made._last_s = 0.001
+    made._spins = Spins()
+    made._pace = Pace(lambda _: None)
     made._windows = Windows(0.004, 0.02)
     made._hold_cycles = rig_module._HOLD_CYCLES
     return made
-
-
-def test_a_round_costs_its_calls_and_the_rests_before_them(rig: GpuRig) -> None:
-    assert rig.cost_s([0.001, 0.001]) > 2 * (0.02 + 0.001)  # the least rest of each
-    assert rig.cost_s([0.001] * 3) > rig.cost_s([0.001] * 2)
-    assert rig.cost_s([0.1]) > 4 * 0.1  # a long call heats: it rests three times as long
-    assert rig.cost_s([0.1]) < 4.5 * 0.1
 
 
 def test_a_round_without_a_pause_costs_windows_however_short_its_calls_are(rig: GpuRig) -> None:
@@ -116,7 +115,9 @@ class Launching(LaunchedArm):
         self._did = did
         self.late = False
 
-    def run(self, case: int, ring: int, launches: int, hold: int, timeout_s: float) -> Ran:
+    def run(
+        self, case: int, ring: int, launches: int, hold: int, timeout_s: float, **_: bool
+    ) -> Ran:
         self._did.append(f"run {launches} behind {hold}")
         hold_us = hold / 2000
         return Ran(hold_us + 1 if self.late else 1.0, hold_us, (1000.0,) * launches)
@@ -132,7 +133,8 @@ def at_work(rig: GpuRig, monkeypatch: pytest.MonkeyPatch) -> tuple[GpuRig, Launc
     rig._boost = Boost(lambda: did.append("look") or 1995.0, 1980.0)  # type: ignore[func-returns-value]
     rig._clock = Clock(rig._hold_cycles, lambda _: 0.0)
     rig._work = SimpleNamespace(run=lambda s: did.append(f"work {s}"))  # type: ignore[assignment]
-    monkeypatch.setattr(rig_module.time, "sleep", lambda s: did.append("rest" if s >= 0.02 else ""))
+    rig._pace = Pace(rig._work.run)
+    monkeypatch.setattr(pace_module.time, "sleep", lambda s: did.append("rest" if s > 0.01 else ""))
     return rig, Launching(did), did
 
 
@@ -146,6 +148,44 @@ def test_a_card_rests_is_woken_and_looked_at_before_a_call(
     did.clear()
     rig.call(arm, CASE, 1.0, Defences())
     assert did == ["empty", "run 1 behind 2040000"]
+
+
+class Calling(BaselineArm):
+    """A baseline whose spins take as long as they are told."""
+
+    def __init__(self, hold_us: float) -> None:
+        super().__init__("baseline", None, None)  # type: ignore[arg-type]
+        self._hold_us = hold_us
+        self.result = torch.zeros(1)
+
+    def run(self, case: int, ring: int, launches: int, hold: int, timeout_s: float = 0.0) -> Ran:
+        return Ran(1.0, self._hold_us, (1000.0,))
+
+
+def test_the_second_kernel_of_a_round_waits_for_the_state_that_the_first_met(
+    at_work: tuple[GpuRig, Launching, list[str]],
+) -> None:
+    rig, arm, did = at_work
+    states = iter([1995.0, 1980.0, 1980.0, 1995.0, 1980.0])
+    rig._boost = Boost(lambda: next(states), 1980.0)
+    rig._boost._begun -= 10.0  # so long it has been at work
+    worked = []
+    for one in (arm, arm, Calling(1020.0)):
+        did.clear()
+        rig.call(one, CASE, 1.0, Defences())
+        worked.append(did.count("work 0.001"))
+    assert worked == [1, 3, 1]  # a baseline waits for nobody
+    assert rig._boost.facts()["mixed_rounds"] == 0
+
+
+@pytest.mark.parametrize(("own_us", "void"), [(1050.0, False), (900.0, True)])
+def test_spins_are_held_against_those_before_the_baseline(
+    at_work: tuple[GpuRig, Launching, list[str]], own_us: float, void: bool
+) -> None:
+    rig, arm, _ = at_work
+    for one in (arm, Calling(own_us)):
+        rig.call(one, CASE, 1.0, Defences())
+    assert bool(rig._spins.void()) == void
 
 
 def test_a_window_begins_with_the_card_at_its_limit(
@@ -173,8 +213,8 @@ def test_a_call_after_one_that_was_queued_late_waits_longer_for_the_host(
 
 def disturbed(rig: GpuRig, ran: Ran, arm: LaunchedArm | BaselineArm = ARM) -> bool:
     """Whether a call has to be made again."""
-    rig._boost.before()
-    return rig._disturbed(arm, ran, CASE)
+    rig._boost.before(None)
+    return rig._disturbed(arm, ran, CASE, 2_000_000)
 
 
 def test_kernels_that_met_another_clock_are_called_again_and_baselines_are_not(rig: GpuRig) -> None:

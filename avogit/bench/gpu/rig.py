@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import statistics
 import time
@@ -28,9 +27,11 @@ from avogit.bench.gpu.buffers import Buffers
 from avogit.bench.gpu.clock import Clock, OwnSpin
 from avogit.bench.gpu.frequency import Frequency, IdleClock
 from avogit.bench.gpu.opening import open_card
+from avogit.bench.gpu.pace import CALL_S, ROUND_S, Pace, cost_s
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
 from avogit.bench.gpu.power import PowerLimit
 from avogit.bench.gpu.sanitizer import sanitize
+from avogit.bench.gpu.spins import Spins
 from avogit.bench.gpu.tools import Target
 from avogit.bench.gpu.windows import RING, Windows
 from avogit.bench.gpu.work import OwnWork
@@ -45,12 +46,8 @@ _FRESH = ("fresh", "confirmation")  # samples that no process of an earlier one 
 BURST, SUSTAINED = "burst", "sustained"
 _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a GB of the card
 _LOOK_S = 1.0  # between looks at a card that others use
-_REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
-# Of our own work after a rest: after a time with nothing to do the card's clock is lower (`boost`).
-_WAKING_S = 0.001
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 _LONGEST_HOLD = 4  # times that, on a host that is slow to queue a call
-_CALL_S, _ROUND_S = 0.005, 0.02  # poison, flush, a look, orders; new inputs and checks
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
 _SHORT_S = 0.003
 _HEADROOM = 1.02  # above the maker's peak
@@ -80,9 +77,10 @@ class GpuRig:
         self._frequency = Frequency(torch.cuda.current_stream().cuda_stream)
         self._boost = Boost(IdleClock().mhz, self._card.most_sm_mhz())
         self._baselines: dict[str, BaselineArm] = {}
-        self._last_s = 0.0
-        self._windows = Windows(_CALL_S, _ROUND_S)
+        self._windows = Windows(CALL_S, ROUND_S)
         self._work = OwnWork()
+        self._pace = Pace(self._work.run)
+        self._spins = Spins()
         self._clock = Clock(_HOLD_CYCLES, OwnSpin().beside_us)
         self._crew = _CREW
         self._hold_cycles = _HOLD_CYCLES
@@ -119,7 +117,7 @@ class GpuRig:
             assert isinstance(arm, LaunchedArm)
             arm.loaded()
             if self._blocks:  # the first launch of all meets cold tables: it counts nowhere
-                arm.run(0, self._buffers.ring, 1, _HOLD_PER_LAUNCH, self.spec.call_timeout_s)
+                self._run(arm, 0, self._buffers.ring, 1, _HOLD_PER_LAUNCH, self.spec.call_timeout_s)
         arms |= {name: self._baseline(name) for name in artefacts if name not in bundles}
         self._blocks += 1
         yield arms
@@ -152,32 +150,30 @@ class GpuRig:
         index, sustained = self._buffers.index(case), self.regime == SUSTAINED
         first, launches = self._buffers.ring, 1
         if sustained:
-            first, launches = 0, self._windows.launches(arm.name, index, self._last_s)
+            first, launches = 0, self._windows.launches(arm.name, index, self._pace.last_s)
             timeout_s += 2 * self._windows.window_s  # the limit is one launch's
         poison = self._prepare(arm, case, first, launches, defences)
         if sustained:
             self._work.run(self._windows.lead_s())
         elif self._blocks > 1:  # in the first one nothing is timed
-            self._rest()
-            self._work.run(_WAKING_S)
-            self._boost.before()
+            self._pace.rest(self._limit.rest_s)
+            self._boost.before(self._pace.rest_more if isinstance(arm, LaunchedArm) else None)
         hold = self._hold_cycles + _HOLD_PER_LAUNCH * min(launches, RING)
         began = time.perf_counter_ns()
-        ran = arm.run(index, first, launches, hold, timeout_s)
+        ran = self._run(arm, index, first, launches, hold, timeout_s)
         wall_us = (time.perf_counter_ns() - began) / 1e3
-        self._last_s = ran.launch_us[-1] / 1e6
         late = self._clock.late(arm, ran, wall_us)
         disturbed = late
         if self._blocks > 1:
             self._boost.note(self.regime, case.name, arm.name, ran.sm_mhz)
-            disturbed |= not sustained and self._disturbed(arm, ran, case)
+            disturbed |= not sustained and self._disturbed(arm, ran, case, hold)
         launch_us = statistics.fmean(ran.launch_us)
         self._windows.note(arm.name, index, launch_us / 1e6, sustained=sustained)
         timed = Timed(round(launch_us * 1e3), 0, disturbed)
         answer = self._answer(arm, case, timed, poison, defences)
         if self._clock.suspects(arm, late) and isinstance(arm, LaunchedArm):
             # Only now that its output was read: that is made again.
-            self._clock.prove(arm, index, round(self._last_s * 1e9), timeout_s)
+            self._clock.prove(arm, index, round(self._pace.last_s * 1e9), timeout_s)
         return answer
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
@@ -188,9 +184,7 @@ class GpuRig:
         """What calling all arms once takes, with all that goes around it. Seconds."""
         if self.regime == SUSTAINED:
             return self._windows.cost_s(len(calls_s))
-        rests = (max(_REST_S + _JITTER_S / 2, _REST_SHARE * call) for call in calls_s)
-        beside_s = _WAKING_S + _CALL_S
-        return sum(rests) + sum(calls_s) + beside_s * len(calls_s) + _ROUND_S
+        return cost_s(calls_s)
 
     @property
     def patience_s(self) -> float:
@@ -222,6 +216,7 @@ class GpuRig:
         self.regime, self._blocks = BURST, 0
         self._hold_cycles = _HOLD_CYCLES
         self._clock.begin()
+        self._spins.begin()
         self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
         self._audited = {}
         self._windows.begin(order, len(self.timed))
@@ -274,6 +269,7 @@ class GpuRig:
             "driver": self._gpu.driver,
             "readings": readings,
             "clock": self._boost.facts(),
+            "spins": self._spins.facts(),
             "power_limited_calls": self._limit.by_case(),
             **self._audited,
         }
@@ -320,14 +316,25 @@ class GpuRig:
         self._buffers.empty_cache()
         return poison
 
-    def _rest(self) -> None:
-        """Let the card cool, so that its clocks are high."""
-        rest = max(_REST_S, _REST_SHARE * self._last_s, self._limit.rest_s)
-        time.sleep(rest + random.random() * _JITTER_S)
+    def _run(
+        self,
+        arm: LaunchedArm | BaselineArm,
+        index: int,
+        first: int,
+        launches: int,
+        hold: int,
+        timeout_s: float,
+    ) -> Ran:
+        """Launch. What comes next rests from then on."""
+        ran = arm.run(index, first, launches, hold, timeout_s)
+        self._pace.ended(ran.launch_us[-1] / 1e6)
+        return ran
 
-    def _disturbed(self, arm: LaunchedArm | BaselineArm, ran: Ran, case: Case) -> bool:
+    def _disturbed(self, arm: LaunchedArm | BaselineArm, ran: Ran, case: Case, hold: int) -> bool:
         """Whether the card waited for the host, its power limit bit, or its clock was another."""
-        bit = self._limit.bit(case.name, self._last_s)  # or the next call would be blamed
+        bit = self._limit.bit(case.name, self._pace.last_s)  # or the next call would be blamed
+        if not ran.waited:
+            self._spins.note(arm.name, hold, ran.hold_us, own=isinstance(arm, BaselineArm))
         mixed = isinstance(arm, LaunchedArm) and self._boost.mixes()
         if ran.waited:  # else every try could wait, and the last one counts
             self._hold_cycles = min(2 * self._hold_cycles, _LONGEST_HOLD * _HOLD_CYCLES)
@@ -365,10 +372,12 @@ class _Watch:
         self._rig = rig
         self._before = rig._reading or rig._card.read()
         rig._limit.new_block()
+        rig._spins.new_block()
 
     def void(self) -> str:
         """Why the block that ends now does not count; empty where it does."""
         rig, after = self._rig, self._rig._card.read()
         rig._reading = after
         rig._readings.append({"regime": rig.regime, **nvml.facts(after)})
-        return nvml.why_void(self._before, after, rig.ours()) or rig._limit.void()
+        why = nvml.why_void(self._before, after, rig.ours())
+        return why or rig._limit.void() or rig._spins.void()
