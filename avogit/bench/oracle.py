@@ -169,13 +169,13 @@ def _sustained(
     progress: Callable[[str], None],
     single: Mapping[str, Mapping[str, int]],
 ) -> Timing:
-    """The same arms once more, with the card at its power limit.
+    """The arms that decide once more, with the card at its power limit.
 
     What cannot be measured there is only told; a candidate that is wrong there is wrong.
     """
     judging.rig.regime = "sustained"
     judging.deadline = Deadline(order.sustained_s)
-    timing = Timing(judging, replace(order, sample="fresh"), progress)
+    timing = Timing(judging, replace(order, sample="fresh", beside=()), progress)
     try:
         timing.run(single)
     except EnvironmentBroken as broken:

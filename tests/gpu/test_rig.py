@@ -193,7 +193,7 @@ def test_a_window_begins_with_the_card_at_its_limit(
 ) -> None:
     rig, arm, did = at_work
     rig.regime = SUSTAINED
-    for lead in ("3.0", "0.2"):
+    for lead in ("6.0", "0.2"):
         did.clear()
         rig.call(arm, CASE, 1.0, Defences())
         assert did[:2] == ["empty", f"work {lead}"]

@@ -9,7 +9,7 @@ from avogit.bench.protocol import Order
 RING = 3  # places of the ring of inputs; a window ends at its last
 # Before a window the card does work of our own, so that all begin alike, near its power limit,
 # whatever arm or pause was before; more before the first, as a cold card's clock sinks for seconds.
-_LEAD_S, _HEAT_S = 0.2, 3.0
+_LEAD_S, _HEAT_S = 0.2, 6.0
 # At its limit the card's clock sways for a second, fast first and slow later: the longer the
 # window, the less is left of that. So all launches count, and windows are few.
 _LONGEST_S, _LEAST_S = 0.9, 0.1
@@ -31,7 +31,7 @@ class Windows:
         """An evaluation begins: windows get the length with which the blocks needed fit."""
         self._burst_s.clear()
         self._sustained_s.clear()
-        arms = len(order.arms) + 1 + len(order.beside)
+        arms = len(order.arms) + 1  # the baseline
         block_s = (_SHARE * order.sustained_s - _HEAT_S) / _BLOCKS
         spent_s = _LEAD_S + self._call_s + self._round_s / arms
         window_s = block_s / (arms * workloads) - spent_s
