@@ -137,10 +137,10 @@ def test_clocks_within_calls_go_by_the_arms_names() -> None:
 
 
 def test_spins_go_by_the_arms_names() -> None:
-    report = replace(REPORT, machine={"spins": {"candidate": [0.97, 0.98], "rival-0": [0.99]}})
+    report = replace(REPORT, machine={"spins": {"candidate": -29.5, "rival-0": -31.0}})
     names = {"rival-0": ("incumbent", "parent")}
     spins = from_report(report, {**NAMES, **names}, SETTING).raw["machine"]["spins"]  # type: ignore[index]
-    assert spins == {"candidate": [0.97, 0.98], "incumbent": [0.99], "parent": [0.99]}
+    assert spins == {"candidate": -29.5, "incumbent": -31.0, "parent": -31.0}
 
 
 def test_what_failed_keeps_no_times_and_what_the_card_said() -> None:

@@ -93,6 +93,25 @@ def test_a_clock_that_tells_half_or_ten_times_is_not(
     assert failure.value.finding.reason == "clock-mismatch"
 
 
+class Recording(LaunchedArm):
+    """An arm that tells how it was asked to launch."""
+
+    def __init__(self) -> None:
+        super().__init__("candidate", None, None)  # type: ignore[arg-type]
+        self.asked: list[tuple[int, object]] = []
+
+    def run(self, case: int, ring: int, launches: int, *_: object, **how: object) -> Ran:
+        self.asked.append((launches, how.get("each")))
+        return Ran(1.0, 0.0, (0.0,))
+
+
+def test_the_many_launches_of_a_proof_are_timed_as_one(clock: Clock) -> None:
+    """Reading thousands of events takes longer than short calls do."""
+    arm = Recording()
+    clock.prove(arm, 0, 10_000, 20.0)
+    assert arm.asked == [(2000, False)]
+
+
 def test_short_calls_are_proved_by_many(clock: Clock, launcher: Make) -> None:
     """Of one call of 10 us no host's clock could tell anything."""
     arm = arm_of(launcher("busy:0.02:200"))

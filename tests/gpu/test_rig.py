@@ -178,14 +178,68 @@ def test_the_second_kernel_of_a_round_waits_for_the_state_that_the_first_met(
     assert rig._boost.facts()["mixed_rounds"] == 0
 
 
-@pytest.mark.parametrize(("own_us", "void"), [(1050.0, False), (900.0, True)])
-def test_spins_are_held_against_those_before_the_baseline(
-    at_work: tuple[GpuRig, Launching, list[str]], own_us: float, void: bool
+@pytest.mark.parametrize(("own_us", "believed"), [(1050.0, True), (900.0, False)])
+def test_a_block_ends_with_spins_held_against_those_before_the_baseline(
+    at_work: tuple[GpuRig, Launching, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    own_us: float,
+    believed: bool,
 ) -> None:
     rig, arm, _ = at_work
-    for one in (arm, Calling(own_us)):
+    rig._reading, rig._readings = object(), []  # type: ignore[assignment]
+    rig._card = SimpleNamespace(read=object)  # type: ignore[assignment]
+    rig._pool = SimpleNamespace(pids=set())  # type: ignore[assignment]
+    monkeypatch.setattr(rig_module.nvml, "facts", lambda _: {})
+    monkeypatch.setattr(rig_module.nvml, "why_void", lambda *_: "a fan stood still")
+    monkeypatch.setattr(rig._clock, "suspects", lambda *_: False)
+    watch = rig.watch()
+    for one in (arm, Calling(own_us)) * 3:
         rig.call(one, CASE, 1.0, Defences())
-    assert bool(rig._spins.void()) == void
+    arm.late = True  # such a spin ended when it ended: it is not compared
+    rig.call(arm, CASE, 1.0, Defences())
+    assert rig._spins.facts() == {"candidate": 1020.0 - own_us}
+    if believed:
+        assert watch.void() == "a fan stood still"
+        return
+    with pytest.raises(EnvironmentBroken) as broken:
+        watch.void()
+    assert broken.value.reason == "long-spins"
+
+
+def test_nobody_rests_for_longer_than_the_call_took_by_the_oracles_own_clock(
+    at_work: tuple[GpuRig, Launching, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forged events may say a year."""
+    rig, arm, _ = at_work
+    monkeypatch.setattr(Launching, "run", lambda *_, **__: Ran(1.0, 1000.0, (3e13,)))
+    rig.call(arm, CASE, 1.0, Defences())
+    assert rig._pace.last_s < 1.0
+
+
+def test_after_a_proof_the_card_rests_from_its_end(
+    at_work: tuple[GpuRig, Launching, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, arm, did = at_work
+    monkeypatch.setattr(
+        rig, "_pace", SimpleNamespace(ended=lambda _: did.append("ended"), last_s=0)
+    )
+    monkeypatch.setattr(rig._clock, "prove", lambda *_: did.append("prove"))
+    rig.prove(arm, CASE, 1000, 1.0)
+    assert did == ["prove", "ended"]
+
+
+def test_the_card_rests_for_longer_after_the_power_limit_bit(
+    at_work: tuple[GpuRig, Launching, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, arm, _ = at_work
+    rests: list[float] = []
+    monkeypatch.setattr(pace_module.time, "sleep", rests.append)
+    counter = iter([0, 5, 5])
+    rig._limit = PowerLimit(lambda: next(counter))
+    for _ in range(2):
+        rig.call(arm, CASE, 1.0, Defences())
+    assert rests[0] < 0.03
+    assert rests[1] > 0.1
 
 
 def test_a_window_begins_with_the_card_at_its_limit(

@@ -68,7 +68,10 @@ class Boost:
             self._calls.setdefault((regime, case, arm), []).append(mhz)
 
     def facts(self) -> dict[str, object]:
-        """What was seen in this evaluation. Clocks within calls by regime, workload and arm."""
+        """What was seen in this evaluation, when waiting was over.
+
+        Clocks within calls by regime, workload and arm.
+        """
         calls: dict[str, dict[str, dict[str, float]]] = {}
         for (regime, case, arm), mhz in self._calls.items():
             median = round(statistics.median(mhz), 1)

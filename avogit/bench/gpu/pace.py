@@ -15,7 +15,7 @@ _REST_S, _REST_SHARE, _JITTER_S = 0.02, 3.0, 0.002
 _STILL_S = 0.01  # of a rest, right before the call, with nothing at all to do
 _WAKING_S = 0.001
 CALL_S, ROUND_S = 0.003, 0.02  # poison, flush, checks; new inputs and more checks
-_ORDER_S = 0.002  # a look at the clock, an order, the spin
+_ORDER_S = 0.002  # a look at the clock, an order, the spin where the host is quick
 
 
 class Pace:

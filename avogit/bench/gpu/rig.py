@@ -173,12 +173,12 @@ class GpuRig:
         answer = self._answer(arm, case, timed, poison, defences)
         if self._clock.suspects(arm, late) and isinstance(arm, LaunchedArm):
             # Only now that its output was read: that is made again.
-            self._clock.prove(arm, index, round(self._pace.last_s * 1e9), timeout_s)
+            self._prove(arm, index, round(self._pace.last_s * 1e9), timeout_s)
         return answer
 
     def prove(self, arm: LaunchedArm, case: Case, call_ns: int, timeout_s: float) -> None:
         """That its clock tells what ours does."""
-        self._clock.prove(arm, self._buffers.index(case), call_ns, timeout_s)
+        self._prove(arm, self._buffers.index(case), call_ns, timeout_s)
 
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
@@ -221,7 +221,6 @@ class GpuRig:
         self._audited = {}
         self._windows.begin(order, len(self.timed))
         self._limit.begin()
-        self._boost.begin(looks=order.sample != "quick")
         self._reading = None
         if order.sample in _FRESH:
             self._pool.renew()
@@ -231,6 +230,7 @@ class GpuRig:
                 raise EnvironmentBroken("gpu-busy", f"others compute on it: {', '.join(others)}")
             progress(f"waiting: {others[0]} computes on the GPU")
             time.sleep(_LOOK_S)
+        self._boost.begin(looks=order.sample != "quick")
 
     def audit(self, artefact: str, progress: Callable[[str], None]) -> None:
         """compute-sanitizer's memory check, on the largest of the shapes that are only checked."""
@@ -326,15 +326,23 @@ class GpuRig:
         timeout_s: float,
     ) -> Ran:
         """Launch. What comes next rests from then on."""
+        began = time.monotonic()
         ran = arm.run(index, first, launches, hold, timeout_s)
-        self._pace.ended(ran.launch_us[-1] / 1e6)
+        # Events may be forged to say anything: nobody rests for longer than the call can bear out.
+        self._pace.ended(min(ran.launch_us[-1] / 1e6, time.monotonic() - began))
         return ran
+
+    def _prove(self, arm: LaunchedArm, index: int, call_ns: int, timeout_s: float) -> None:
+        """By many launches in a row: what comes next rests from their end."""
+        self._clock.prove(arm, index, call_ns, timeout_s)
+        self._pace.ended(self._pace.last_s)
 
     def _disturbed(self, arm: LaunchedArm | BaselineArm, ran: Ran, case: Case, hold: int) -> bool:
         """Whether the card waited for the host, its power limit bit, or its clock was another."""
         bit = self._limit.bit(case.name, self._pace.last_s)  # or the next call would be blamed
         if not ran.waited:
-            self._spins.note(arm.name, hold, ran.hold_us, own=isinstance(arm, BaselineArm))
+            own = isinstance(arm, BaselineArm)
+            self._spins.note(arm.name, case.name, hold, ran.hold_us, own=own)
         mixed = isinstance(arm, LaunchedArm) and self._boost.mixes()
         if ran.waited:  # else every try could wait, and the last one counts
             self._hold_cycles = min(2 * self._hold_cycles, _LONGEST_HOLD * _HOLD_CYCLES)
@@ -372,12 +380,11 @@ class _Watch:
         self._rig = rig
         self._before = rig._reading or rig._card.read()
         rig._limit.new_block()
-        rig._spins.new_block()
 
     def void(self) -> str:
         """Why the block that ends now does not count; empty where it does."""
         rig, after = self._rig, self._rig._card.read()
         rig._reading = after
         rig._readings.append({"regime": rig.regime, **nvml.facts(after)})
-        why = nvml.why_void(self._before, after, rig.ours())
-        return why or rig._limit.void() or rig._spins.void()
+        rig._spins.check()
+        return nvml.why_void(self._before, after, rig.ours()) or rig._limit.void()
