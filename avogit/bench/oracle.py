@@ -76,6 +76,7 @@ def judge(rig: Rig, order: Order, progress: Callable[[str], None]) -> Report:
     verdict, reason, detail = Verdict.PASSED, "", ""
     try:
         rig.begin(order, progress)
+        judging.deadline = Deadline(order.budget_s)  # not of waiting for others
         single = _correctness(judging, order, stages, progress)
         stages.next("timing")
         timing.run(single)

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.correctness import (
@@ -90,7 +91,8 @@ class Timing:
                 break
             shape = replace(shape, block_s=time.monotonic() - started)
         if len(self.blocks) < LEAST_FOR_INTERVAL:
-            self._blame_for_voids()
+            if len(self.blocks) + len(self.voids) >= LEAST_FOR_INTERVAL:
+                self._blame_for_voids()
             blame_for_time(judge)
 
     def _count(self, block: Times, void: str) -> None:
@@ -102,11 +104,11 @@ class Timing:
         if len(self.voids) > _VOID_BLOCKS + _VOID_SHARE * len(self.blocks):
             self._blame_for_voids()
 
-    def _blame_for_voids(self) -> None:
-        """Say that it was the machine, where any block did not count."""
-        if self.voids:
-            detail = f"{len(self.voids)} blocks did not count; the last: {self.voids[-1]}"
-            raise EnvironmentBroken("too-many-voids", detail)
+    def _blame_for_voids(self) -> NoReturn:
+        """Say that it was the machine."""
+        of = len(self.blocks) + len(self.voids)
+        detail = f"{len(self.voids)} of {of} blocks did not count; the last: {self.voids[-1]}"
+        raise EnvironmentBroken("too-many-voids", detail)
 
     def _shape(self, single: Mapping[str, Mapping[str, int]]) -> Shape:
         """Rounds and blocks that fit, from the times of the correctness stage."""

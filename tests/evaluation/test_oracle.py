@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ import pytest
 
 pytest.importorskip("torch", reason="no torch: install the `oracle` extra")
 
-from avogit.bench import oracle
+from avogit.bench import correctness, oracle
 from avogit.bench.arms import EnvironmentBroken, KernelFailed, Timed
 from avogit.bench.correctness import Deadline, Judge
 from avogit.bench.oracle import never_faster
@@ -91,12 +90,17 @@ def test_no_time_for_a_sustained_sample_is_no_fault_of_the_candidates() -> None:
 
 
 class Slowing(Windows):
-    """A rig of one workload, on a card that slows itself down in every block."""
+    """A rig of one workload on a card that slows itself down in some blocks; time is our own."""
 
     spec = SimpleNamespace(call_timeout_s=1.0)
     problem = SimpleNamespace(INPUT_KINDS=("mixed",))
-    patience_s = 1.0
     timed = (Case("w", {}, (), Region("out", 0, (1,))),)
+    patience_s = 1.0
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, voids: int, call_s: float) -> None:
+        self.now_s, self._voids, self._call_s = 0.0, voids, call_s
+        self.arms: set[str] = set()
+        monkeypatch.setattr(correctness.time, "monotonic", lambda: self.now_s)
 
     def cost_s(self, calls_s: Sequence[float]) -> float:
         return 0.1
@@ -108,21 +112,51 @@ class Slowing(Windows):
     def fill(self, *_: object) -> dict[str, object]:
         return {}
 
-    def call(self, *_: object) -> Answer:
-        time.sleep(0.05)
+    def call(self, arm: str, *_: object) -> Answer:
+        self.arms.add(arm)
+        self.now_s += self._call_s if arm == CANDIDATE else 0.001
         return Answer(Timed(1_000_000, 0, False), None, None, None)  # type: ignore[arg-type]
 
     def watch(self) -> SimpleNamespace:
-        return SimpleNamespace(void=lambda: "the card slowed itself down")
+        self._voids -= 1
+        return SimpleNamespace(void=lambda: "it slowed itself down" if self._voids >= 0 else "")
 
 
-def test_blocks_that_did_not_count_are_told_where_they_took_the_time() -> None:
+TOLD = {"w": {CANDIDATE: 1_000_000, BASELINE: 1_000_000}}
+UNCHECKED = Defences(check_timed=False)
+
+
+def timed(rig: Slowing) -> None:
+    """Time a candidate for a second."""
+    order = Order((ArmSpec(CANDIDATE, "/a"),), "", "fresh", 1.0, 0.99, "", ())
+    judge = Judge(rig, UNCHECKED, Seeds(), Deadline(1.0))  # type: ignore[arg-type]
+    Timing(judge, order, lambda text: None).run(TOLD)
+
+
+def test_blocks_that_did_not_count_are_told_where_they_took_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """And not that the machine was busy."""
-    order = Order((ArmSpec(CANDIDATE, "/a"),), "", "fresh", 0.2, 0.99, "", ())
-    rig, unchecked = Slowing(), Defences(check_timed=False)
-    judge = Judge(rig, unchecked, Seeds(), Deadline(0.2))  # type: ignore[arg-type]
-    told = {"w": {CANDIDATE: 1_000_000, BASELINE: 1_000_000}}
     with pytest.raises(EnvironmentBroken) as broken:
-        Timing(judge, order, lambda text: None).run(told)
+        timed(Slowing(monkeypatch, voids=2, call_s=0.5))
     assert broken.value.reason == "too-many-voids"
-    assert broken.value.detail.endswith("did not count; the last: the card slowed itself down")
+    assert broken.value.detail == "2 of 3 blocks did not count; the last: it slowed itself down"
+
+
+def test_one_block_that_did_not_count_excuses_no_slow_candidate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(KernelFailed) as failure:
+        timed(Slowing(monkeypatch, voids=1, call_s=2.0))
+    assert failure.value.finding.reason == "too-slow"
+
+
+def test_baselines_that_are_only_shown_are_not_timed_at_the_power_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Slowing(monkeypatch, voids=0, call_s=0.01)
+    judge = Judge(rig, UNCHECKED, Seeds(), Deadline(1.0))  # type: ignore[arg-type]
+    order = Order((ArmSpec(CANDIDATE, "/a"),), "", "confirmation", 1.0, 0.99, "", ())
+    order = replace(order, beside=("flash2",), sustained_s=1.0)
+    assert oracle._sustained(judge, order, lambda text: None, TOLD).blocks
+    assert rig.arms == {CANDIDATE, BASELINE}

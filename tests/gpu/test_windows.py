@@ -59,5 +59,11 @@ def test_a_cold_card_is_heated_once_in_an_evaluation() -> None:
     assert windows.lead_s() == heating_s
     windows.note("candidate", 0, 0.01, sustained=True)
     assert windows.lead_s() < 0.5
-    windows.begin(Order((), "", "fresh", 18.0, 0.99, "", (), sustained_s=50.0), 1)
+    windows.begin(Order((), "", "fresh", 18.0, 0.99, "", (), sustained_s=55.0), 1)
     assert windows.lead_s() == heating_s
+
+
+def test_heating_takes_no_more_than_its_share_of_a_short_sample() -> None:
+    windows = Windows(CALL_S, ROUND_S)
+    windows.begin(Order((), "", "fresh", 18.0, 0.99, "", (), sustained_s=10.0), 1)
+    assert 0.9 < windows.lead_s() < 1.5

@@ -9,7 +9,7 @@ from avogit.bench.protocol import Order
 RING = 3  # places of the ring of inputs; a window ends at its last
 # Before a window the card does work of our own, so that all begin alike, near its power limit,
 # whatever arm or pause was before; more before the first, as a cold card's clock sinks for seconds.
-_LEAD_S, _HEAT_S = 0.2, 6.0
+_LEAD_S, _HEAT_S, _HEAT_SHARE = 0.2, 6.0, 0.11
 # At its limit the card's clock sways for a second, fast first and slow later: the longer the
 # window, the less is left of that. So all launches count, and windows are few.
 _LONGEST_S, _LEAST_S = 0.9, 0.1
@@ -24,6 +24,7 @@ class Windows:
         self._call_s = call_s
         self._round_s = RING * round_s
         self.window_s = _LONGEST_S
+        self._heat_s = _HEAT_S
         self._burst_s: dict[tuple[str, int], float] = {}  # of one launch, by arm and case
         self._sustained_s: dict[tuple[str, int], float] = {}
 
@@ -32,7 +33,8 @@ class Windows:
         self._burst_s.clear()
         self._sustained_s.clear()
         arms = len(order.arms) + 1  # the baseline
-        block_s = (_SHARE * order.sustained_s - _HEAT_S) / _BLOCKS
+        self._heat_s = min(_HEAT_S, _HEAT_SHARE * order.sustained_s)
+        block_s = (_SHARE * order.sustained_s - self._heat_s) / _BLOCKS
         spent_s = _LEAD_S + self._call_s + self._round_s / arms
         window_s = block_s / (arms * workloads) - spent_s
         self.window_s = min(_LONGEST_S, max(_LEAST_S, window_s))
@@ -53,4 +55,4 @@ class Windows:
 
     def lead_s(self) -> float:
         """How long the card works before the next window."""
-        return _LEAD_S if self._sustained_s else _HEAT_S
+        return _LEAD_S if self._sustained_s else self._heat_s
