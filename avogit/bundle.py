@@ -26,9 +26,8 @@ class Resources:
     stack_bytes: int
     shared_bytes: int  # static; a plan's dynamic shared memory comes on top
     local_bytes: int
-    instructions: Mapping[str, int] = field(
-        default_factory=dict
-    )  # counted later (`build.counting`)
+    # `build.counting` fills it in later.
+    instructions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from avogit.bench.plan import Launch, LaunchPlan
+from avogit.build.inspecting import find_tool
 from avogit.bundle import Kernel, Resources
 from avogit.commands.build import Compilation
 from avogit.report.build import build_text
@@ -52,6 +55,17 @@ def test_a_gpu_task_says_in_one_line_that_it_cannot_be_measured_here(project: Pa
     assert (done.returncode, done.stdout) == (1, "")
     assert "attention-cuda runs on an NVIDIA GPU" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_gpu_build_tells_what_its_kernels_are_made_of(project: Path, avogit) -> None:
+    if find_tool("nvcc") is None or find_tool("nvdisasm") is None:
+        pytest.skip("no nvcc or nvdisasm: pip install 'avogit[cuda]'")
+    folder = str(ROOT / "kernels" / "attention-cuda")
+    done = avogit(project, "build", folder, "--device", "h200", "--json")
+    assert done.returncode == 0, done.stderr
+    counts = [kernel["resources"]["instructions"] for kernel in json.loads(done.stdout)["kernels"]]
+    assert len(counts) == 8
+    assert all(count["HMMA"] > 0 for count in counts)
 
 
 def test_kernels_and_launches_are_shown() -> None:

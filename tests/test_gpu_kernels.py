@@ -18,12 +18,18 @@ from pathlib import Path
 
 import pytest
 
+from avogit.bench.protocol import Hello, Report
+from avogit.bench.slot import Judged
 from avogit.build import BuildFailure
 from avogit.build.counting import with_instructions
+from avogit.build.inspecting import find_tool
 from avogit.corpus import gpu_specimens, gpu_task
 from avogit.devices import find_device
 from avogit.errors import AvogitError
+from avogit.evaluation import Evaluator, Source
 from avogit.evaluation.compiling import Compiled, compile_candidate
+from avogit.evaluation.evaluator import Prepared, conclude
+from avogit.records import BASELINE, CANDIDATE
 from avogit.resources import folder_files
 from avogit.task import Correctness, Task, parse_task, tunables, with_tunable
 
@@ -95,10 +101,37 @@ def test_the_seed_compiles_for_blackwell_with_sound_plans(name: str, artefacts: 
 
 def test_the_cuda_seed_compiles_for_hopper_without_spills(artefacts: Path) -> None:
     found = compiled(papers(load("attention-cuda")), "h200", artefacts)
-    for kernel in with_instructions(found.artefact):
+    for kernel in with_instructions(found.kernels, found.artefact):
         if kernel.resources is not None:
             assert kernel.resources.registers <= 255
             assert not {"LDL", "STL"} & set(kernel.resources.instructions)
+
+
+def test_instructions_are_in_the_record_of_a_kernel_that_passed(tmp_path: Path) -> None:
+    """And not of one that failed: counting takes longer than its verdict."""
+    task = load("attention-cuda")
+    times = {CANDIDATE: (1000, 1001), BASELINE: (2000, 2003)}
+    block = {workload.name: times for workload in task.workloads}
+    passed = Report("PASSED", blocks=(block,) * 3, confidence=0.99, stages_s={"start": 0.5})
+    failed = Report("RUNTIME_ERROR", reason="crashed", stages_s={"start": 0.5})
+    h200 = Hello("cudnn 9.19.0", "NVIDIA H200", ("no-new-privs",), True)
+    source = Source("0" * 40, task.editable_files(task.files))
+    try:
+        with Evaluator(task, state_dir=tmp_path, confidence=0.99, device="h200") as evaluator:
+            prepared = evaluator.prepare(source, {}, sample="quick", budget_s=5.0)
+    except AvogitError as error:
+        pytest.skip(str(error))
+    assert isinstance(prepared, Prepared), prepared
+
+    def told(report: Report) -> list[bool]:
+        kernels = conclude(prepared, Judged(report, h200, 1.0)).raw["kernels"]
+        assert isinstance(kernels, list)
+        assert len(kernels) == 8
+        known = [kernel["resources"] for kernel in kernels if kernel["resources"]]
+        return [bool(resources["instructions"]) for resources in known]
+
+    assert not any(told(failed))
+    assert all(told(passed)) or find_tool("nvdisasm") is None
 
 
 def test_a_point_too_large_for_the_device_is_refused_by_its_plan(artefacts: Path) -> None:

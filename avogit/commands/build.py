@@ -51,7 +51,7 @@ def build(path: Path, folder: Path | None, device: str, progress: Progress) -> C
     )
     if isinstance(found, BuildFailure):
         return replace(empty, reason=found.reason, detail=found.output)
-    kernels = with_instructions(found.artefact) if gpu else ()
+    kernels = with_instructions(found.kernels, found.artefact) if gpu else ()
     compiler = found.artefact.compiler
     return replace(empty, compiler=compiler, kernels=kernels, plans=found.plans)
 

@@ -73,7 +73,7 @@ class Prepared:
     order: Order
     names: Mapping[str, list[str]]  # measured arm -> the names it goes by
     setting: Setting
-    bundle: Artefact | None  # a GPU candidate's
+    compiled: Compiled
 
 
 class Evaluator:
@@ -204,8 +204,7 @@ class Evaluator:
             "compiler": built.artefact.compiler,
             **_described(built.kernels),
         }
-        bundle = built.artefact if built.kernels else None
-        return Prepared(order, arms.names, replace(setting, notes=notes), bundle)
+        return Prepared(order, arms.names, replace(setting, notes=notes), built)
 
     def spec(self) -> TaskSpec:
         """What an oracle is told of this task."""
@@ -271,8 +270,9 @@ def conclude(prepared: Prepared, judged: Judged) -> Evaluation:
     beside = judged.seconds - sum(report.stages_s.values())  # starting the oracle, above all
     stages["start"] = round(stages["start"] + beside, 4)
     notes = dict(prepared.setting.notes)
-    if prepared.bundle and report.verdict == Verdict.PASSED.value:
-        notes |= _described(with_instructions(prepared.bundle))
+    kernels = prepared.compiled.kernels
+    if kernels and report.verdict == Verdict.PASSED.value:
+        notes |= _described(with_instructions(kernels, prepared.compiled.artefact))
     setting = replace(
         prepared.setting,
         baseline=oracle.baseline,

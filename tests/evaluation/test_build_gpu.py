@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -99,22 +100,63 @@ def test_cuda_gives_a_bundle_that_is_kept_by_what_made_it(tmp_path: Path) -> Non
     assert changed.path != first.path
 
 
+def counted(found: Artefact | BuildFailure) -> dict[str, Mapping[str, int]]:
+    """By kernel, what it is made of."""
+    assert isinstance(found, Artefact), found
+    kernels = with_instructions(bundle_of(found).kernels, found)
+    return {k.name: k.resources.instructions for k in kernels if k.resources is not None}
+
+
 def test_instructions_are_counted_once_and_kept_beside_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler_or_skip("cuda")
+    if find_tool("cuobjdump") is None or find_tool("nvdisasm") is None:
+        pytest.skip("no cuobjdump or nvdisasm")
+    found = BUILDERS["cuda"](order("cuda"), tmp_path)
+    first = counted(found)
+    assert first["scale"]["BAR"] == 1
+    assert "NOP" not in first["scale"]
+    with monkeypatch.context() as without:
+        without.setattr(counting, "count_instructions", lambda *_: {"scale": {"FADD": 9}})
+        assert counted(found) == first
+    assert isinstance(found, Artefact)
+    assert {path.name for path in found.path.parent.iterdir()} == {
+        "instructions.json",
+        "kernel.zip",
+        "meta.json",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "null", "5", "[]", '{"k.cubin": 3}', '{"k.cubin": {"a": 1}}']
+)
+def test_counts_that_nobody_can_read_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    compiler_or_skip("cuda")
+    found = BUILDERS["cuda"](order("cuda"), tmp_path)
+    assert isinstance(found, Artefact)
+    kept = found.path.parent / "instructions.json"
+    kept.write_text(text)
+    monkeypatch.setattr(counting, "count_instructions", lambda *_: {"scale": {"FADD": 9}})
+    expected = {} if find_tool("cuobjdump") is None else {"scale": {"FADD": 9}}
+    assert counted(found) == expected
+    assert "FADD" in kept.read_text()
+
+
+def test_what_cannot_be_counted_is_left_out_and_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiler_or_skip("cuda")
     found = BUILDERS["cuda"](order("cuda"), tmp_path)
     assert isinstance(found, Artefact)
-    (kernel,) = with_instructions(found)
-    if kernel.resources is None or find_tool("nvdisasm") is None:
-        pytest.skip("no cuobjdump or nvdisasm")
-    assert kernel.resources.instructions["BAR"] == 1
-    assert "NOP" not in kernel.resources.instructions
-    monkeypatch.setattr(counting, "count_instructions", None)  # not again
-    assert with_instructions(found) == (kernel,)
-    (found.path.parent / "instructions.json").write_text("{")
-    with pytest.raises(TypeError):  # what nobody can read is counted again
-        with_instructions(found)
+    kernels = bundle_of(found).kernels
+    monkeypatch.setattr(counting, "count_instructions", lambda *_: {})  # the tool failed
+    assert all(instructions == {} for instructions in counted(found).values())
+    assert not (found.path.parent / "instructions.json").exists()
+    found.path.unlink()
+    assert with_instructions(kernels, found) == kernels
 
 
 def test_two_kernels_of_one_symbol_are_told_apart(tmp_path: Path) -> None:
@@ -123,10 +165,8 @@ def test_two_kernels_of_one_symbol_are_told_apart(tmp_path: Path) -> None:
     slow = b', "slow": {"function": scale, "signature": signature, "constants": {"BLOCK": 256}}}'
     twice = TRITON.replace(b'{"num_warps": 8}}}', b'{"num_warps": 8}}' + slow)
     found = BUILDERS["triton"](order("triton", kernel=twice), tmp_path)
-    assert isinstance(found, Artefact), found
-    kernels = {kernel.name: kernel for kernel in with_instructions(found)}
-    assert {kernel.entry for kernel in kernels.values()} == {"scale"}
-    counts = {n: k.resources.instructions for n, k in kernels.items() if k.resources is not None}
+    assert {kernel.entry for kernel in bundle_of(found).kernels} == {"scale"}
+    counts = counted(found)
     if not counts or not counts["slow"]:
         pytest.skip("no cuobjdump or nvdisasm")
     assert counts["twice"] != counts["slow"]
