@@ -97,8 +97,11 @@ class Slowing(Windows):
     timed = (Case("w", {}, (), Region("out", 0, (1,))),)
     patience_s = 1.0
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, voids: int, call_s: float) -> None:
-        self.now_s, self._voids, self._call_s = 0.0, voids, call_s
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, voids: int, candidate_s: float, baseline_s: float
+    ) -> None:
+        self.now_s, self.voids = 0.0, voids
+        self._calls_s = {CANDIDATE: candidate_s, BASELINE: baseline_s}
         self.arms: set[str] = set()
         monkeypatch.setattr(correctness.time, "monotonic", lambda: self.now_s)
 
@@ -114,12 +117,15 @@ class Slowing(Windows):
 
     def call(self, arm: str, *_: object) -> Answer:
         self.arms.add(arm)
-        self.now_s += self._call_s if arm == CANDIDATE else 0.001
+        self.now_s += self._calls_s[arm]
         return Answer(Timed(1_000_000, 0, False), None, None, None)  # type: ignore[arg-type]
 
     def watch(self) -> SimpleNamespace:
-        self._voids -= 1
-        return SimpleNamespace(void=lambda: "it slowed itself down" if self._voids >= 0 else "")
+        return SimpleNamespace(void=self._void)
+
+    def _void(self) -> str:
+        self.voids -= 1
+        return "it slowed itself down" if self.voids >= 0 else ""
 
 
 TOLD = {"w": {CANDIDATE: 1_000_000, BASELINE: 1_000_000}}
@@ -137,24 +143,27 @@ def test_blocks_that_did_not_count_are_told_where_they_took_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And not that the machine was busy."""
+    rig = Slowing(monkeypatch, voids=2, candidate_s=0.31, baseline_s=0.31)
     with pytest.raises(EnvironmentBroken) as broken:
-        timed(Slowing(monkeypatch, voids=2, call_s=0.5))
+        timed(rig)
     assert broken.value.reason == "too-many-voids"
-    assert broken.value.detail == "2 of 3 blocks did not count; the last: it slowed itself down"
+    assert broken.value.detail == "2 of 2 blocks did not count; the last: it slowed itself down"
 
 
 def test_one_block_that_did_not_count_excuses_no_slow_candidate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    rig = Slowing(monkeypatch, voids=1, candidate_s=1.2495, baseline_s=0.001)
     with pytest.raises(KernelFailed) as failure:
-        timed(Slowing(monkeypatch, voids=1, call_s=2.0))
+        timed(rig)
+    assert rig.voids == 0
     assert failure.value.finding.reason == "too-slow"
 
 
 def test_baselines_that_are_only_shown_are_not_timed_at_the_power_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rig = Slowing(monkeypatch, voids=0, call_s=0.01)
+    rig = Slowing(monkeypatch, voids=0, candidate_s=0.01, baseline_s=0.01)
     judge = Judge(rig, UNCHECKED, Seeds(), Deadline(1.0))  # type: ignore[arg-type]
     order = Order((ArmSpec(CANDIDATE, "/a"),), "", "confirmation", 1.0, 0.99, "", ())
     order = replace(order, beside=("flash2",), sustained_s=1.0)
