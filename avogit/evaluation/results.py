@@ -149,7 +149,7 @@ def _of_device(report: Report, names: Mapping[str, Sequence[str]]) -> dict[str, 
             calls = {regime: _named(seen, names) for regime, seen in clock["calls_mhz"].items()}
             machine["clock"] = {**clock, "calls_mhz": calls}
         if "spins" in machine:
-            machine["spins"] = _named({"": cast("dict[str, Any]", machine["spins"])}, names)[""]
+            machine["spins"] = _by_name(cast("dict[str, Any]", machine["spins"]), names)
     if report.voids:
         found["voids"] = list(report.voids)
     return found
@@ -182,10 +182,12 @@ def _named(
     block: Mapping[str, Mapping[str, _Seen]], names: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, _Seen]]:
     """By workload and every name that an arm goes by."""
-    return {
-        workload: {name: seen[arm] for arm in seen for name in names.get(arm, (arm,))}
-        for workload, seen in block.items()
-    }
+    return {workload: _by_name(seen, names) for workload, seen in block.items()}
+
+
+def _by_name(seen: Mapping[str, _Seen], names: Mapping[str, Sequence[str]]) -> dict[str, _Seen]:
+    """By every name that an arm goes by."""
+    return {name: seen[arm] for arm in seen for name in names.get(arm, (arm,))}
 
 
 def _workload(

@@ -40,7 +40,7 @@ class Spins:
 
         Nobody is blamed: that a machine could make it so cannot be excluded.
         """
-        own = {cycles: statistics.median(us) for cycles, us in self._known().items()}
+        own = self._usual()
         for (arm, case), spins in self._launched.items():
             compared = [(us, own[cycles]) for cycles, us in spins if cycles in own]
             longer = sum(not us <= _LONGER * usual for us, usual in compared)
@@ -52,11 +52,12 @@ class Spins:
 
     def facts(self) -> dict[str, float]:
         """By arm, how much longer than the oracle's own its spins were. Median, microseconds."""
-        own = {cycles: statistics.median(us) for cycles, us in self._known().items()}
+        own = self._usual()
         more: dict[str, list[float]] = {}
         for (arm, _), spins in self._launched.items():
             more.setdefault(arm, []).extend(us - own[c] for c, us in spins if c in own)
         return {arm: round(statistics.median(us), 2) for arm, us in more.items() if us}
 
-    def _known(self) -> dict[int, list[float]]:
-        return {cycles: us for cycles, us in self._own.items() if len(us) >= _LEAST}
+    def _usual(self) -> dict[int, float]:
+        """The oracle's own, by cycles. Median, microseconds."""
+        return {c: statistics.median(us) for c, us in self._own.items() if len(us) >= _LEAST}
