@@ -8,7 +8,7 @@ says, and the last word again and again; without words all is well:
     nonce               `Done`, to another order
     exit, silence, nonsense
     unborn:CODE:DETAIL  it never comes to an order: the driver gave it no context
-    times:A,B,...       `Done`, with these microseconds
+    time:US             `Done`, after so many microseconds
     busy:S:US           a launch takes S seconds, and its events say US microseconds
 """
 
@@ -72,15 +72,14 @@ def serve(orders: int, answers: int, script: list[str]) -> None:
 
 def done(order: Go, word: str, rest: list[str]) -> Done:
     """A launch that took no time, unless the script says otherwise."""
-    timed = order.launches if order.each else 1
-    answer = Done(order.nonce, 1.0, 2.0, (10.0,) * timed, 1800.0)
+    answer = Done(order.nonce, 1.0, 2.0, 10.0 * order.launches, 1800.0)
     if word == "nonce":
         return replace(answer, nonce="0" * len(order.nonce))
-    if word == "times":
-        return replace(answer, launch_us=tuple(map(float, rest[0].split(","))))
+    if word == "time":
+        return replace(answer, launches_us=float(rest[0]))
     if word == "busy":
         time.sleep(float(rest[0]))
-        return replace(answer, launch_us=(float(rest[1]) / timed,) * timed)
+        return replace(answer, launches_us=float(rest[1]))
     return answer
 
 

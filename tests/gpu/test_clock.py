@@ -33,7 +33,7 @@ def baseline_arm() -> BaselineArm:
 
 
 def test_the_oracles_clock_may_tell_a_little_more_than_the_events(clock: Clock) -> None:
-    ran = Ran(10.0, 1000.0, (5000.0,))
+    ran = Ran(10.0, 1000.0, 5000.0)
     for wall_us in (6000.0, 6100.0, 7900.0, 5950.0):
         assert not clock.late(arm_of(), ran, wall_us)
     assert clock.beside_us() == 50.0  # the median of what was beside
@@ -41,13 +41,13 @@ def test_the_oracles_clock_may_tell_a_little_more_than_the_events(clock: Clock) 
 
 @pytest.mark.parametrize("wall_us", [5900.0, 9000.0, 1.0, math.nan])
 def test_another_time_than_the_events_is_made_again(clock: Clock, wall_us: float) -> None:
-    ran = Ran(10.0, 1000.0, (5000.0,))
+    ran = Ran(10.0, 1000.0, 5000.0)
     assert clock.late(arm_of(), ran, wall_us)
     assert clock.late(baseline_arm(), ran, wall_us)
 
 
 def test_the_baselines_own_lateness_is_not_the_launchers_overhead(clock: Clock) -> None:
-    assert clock.late(baseline_arm(), Ran(10.0, 1000.0, (5000.0,)), 99_000.0)
+    assert clock.late(baseline_arm(), Ran(10.0, 1000.0, 5000.0), 99_000.0)
     assert clock.beside_us() == 0.0
 
 
@@ -91,25 +91,6 @@ def test_a_clock_that_tells_half_or_ten_times_is_not(
     assert failure.value.arm == "candidate"
     assert f"{failure.value.finding.verdict}" == "REWARD_HACK"
     assert failure.value.finding.reason == "clock-mismatch"
-
-
-class Recording(LaunchedArm):
-    """An arm that tells how it was asked to launch."""
-
-    def __init__(self) -> None:
-        super().__init__("candidate", None, None)  # type: ignore[arg-type]
-        self.asked: list[tuple[int, object]] = []
-
-    def run(self, case: int, ring: int, launches: int, *_: object, **how: object) -> Ran:
-        self.asked.append((launches, how.get("each")))
-        return Ran(1.0, 0.0, (0.0,))
-
-
-def test_the_many_launches_of_a_proof_are_timed_as_one(clock: Clock) -> None:
-    """Reading thousands of events takes longer than short calls do."""
-    arm = Recording()
-    clock.prove(arm, 0, 10_000, 20.0)
-    assert arm.asked == [(2000, False)]
 
 
 def test_short_calls_are_proved_by_many(clock: Clock, launcher: Make) -> None:

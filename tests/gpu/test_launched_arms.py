@@ -69,21 +69,14 @@ def test_all_is_well(launcher: Make) -> None:
     loading(one)
     loading(one)  # in the next block it serves again
     ran = running(one, launches=3)
-    assert ran == Ran(1.0, 2.0, (10.0, 10.0, 10.0), 1800.0)
+    assert ran == Ran(1.0, 2.0, 30.0, 1800.0)
     assert ran.total_us == 32.0
     assert not ran.waited
 
 
-def test_many_launches_can_be_timed_as_one(launcher: Make) -> None:
-    """Where there are thousands of them, to read an event of each takes longer than they do."""
-    one = launcher("ok")
-    loading(one)
-    assert arm_of(one).run(0, 0, 2000, 1000, 20.0, each=False).launch_us == (10.0,)
-
-
 def test_a_spin_that_ended_before_all_was_queued_is_seen() -> None:
-    assert Ran(queued_us=3.0, hold_us=2.0, launch_us=(1.0,)).waited
-    assert not Ran(queued_us=2.0, hold_us=2.0, launch_us=(1.0,)).waited
+    assert Ran(queued_us=3.0, hold_us=2.0, launches_us=1.0).waited
+    assert not Ran(queued_us=2.0, hold_us=2.0, launches_us=1.0).waited
 
 
 @pytest.mark.parametrize(
@@ -179,10 +172,10 @@ def test_a_load_without_end(launcher: Make, monkeypatch: pytest.MonkeyPatch) -> 
     assert verdict(lambda: loading(one)) == "TIMEOUT load-timeout"
 
 
-@pytest.mark.parametrize("times", ["0", "-5", "nan", "inf", "10,10"])
-def test_times_that_no_launch_can_take_are_forged(launcher: Make, times: str) -> None:
+@pytest.mark.parametrize("time", ["0", "-5", "nan", "inf"])
+def test_times_that_no_launch_can_take_are_forged(launcher: Make, time: str) -> None:
     """One launch was ordered. Nothing that follows could take the logarithm of these."""
-    one = launcher(f"times:{times}")
+    one = launcher(f"time:{time}")
     assert verdict(lambda: running(one)) == "REWARD_HACK clock-mismatch"
 
 
@@ -203,7 +196,7 @@ def test_a_launcher_that_gets_no_context_says_why(launcher: Make) -> None:
 
 def test_an_answer_to_another_order_is_no_answer(launcher: Make) -> None:
     with pytest.raises(LauncherGone, match="another order"):
-        launcher("nonce").go(0, 0, 1, 1000, 20.0, each=True)
+        launcher("nonce").go(0, 0, 1, 1000, 20.0)
 
 
 def test_arms_without_a_bundle_are_called_beside_the_oracle() -> None:

@@ -64,7 +64,7 @@ def test_a_call_that_the_host_held_up_is_asked_about_the_power_limit_too(rig: Gp
     counter = iter([0, 5, 5, 9])
     rig._limit = PowerLimit(lambda: next(counter))
     rig._boost = Boost(lambda: 1995.0, 1980.0)
-    held_up, sound = Ran(9.0, 1.0, (100.0,)), Ran(1.0, 9.0, (100.0,))
+    held_up, sound = Ran(9.0, 1.0, 100.0), Ran(1.0, 9.0, 100.0)
     assert disturbed(rig, held_up)
     assert not disturbed(rig, sound)
     assert disturbed(rig, sound)
@@ -77,9 +77,9 @@ def test_a_host_that_is_slow_to_queue_a_call_gets_more_time_for_the_next(rig: Gp
     rig._boost = Boost(lambda: 1995.0, 1980.0)
     first = rig._hold_cycles
     for times in (2, 4, 4):
-        assert disturbed(rig, Ran(queued_us=1500.0, hold_us=1000.0, launch_us=(100.0,)))
+        assert disturbed(rig, Ran(queued_us=1500.0, hold_us=1000.0, launches_us=100.0))
         assert rig._hold_cycles == times * first
-    assert not disturbed(rig, Ran(queued_us=1500.0, hold_us=4000.0, launch_us=(100.0,)))
+    assert not disturbed(rig, Ran(queued_us=1500.0, hold_us=4000.0, launches_us=100.0))
     assert rig._hold_cycles == 4 * first
 
 
@@ -115,12 +115,10 @@ class Launching(LaunchedArm):
         self._did = did
         self.late = False
 
-    def run(
-        self, case: int, ring: int, launches: int, hold: int, timeout_s: float, **_: bool
-    ) -> Ran:
+    def run(self, case: int, ring: int, launches: int, hold: int, timeout_s: float) -> Ran:
         self._did.append(f"run {launches} behind {hold}")
         hold_us = hold / 2000
-        return Ran(hold_us + 1 if self.late else 1.0, hold_us, (1000.0,) * launches)
+        return Ran(hold_us + 1 if self.late else 1.0, hold_us, 1000.0 * launches)
 
 
 @pytest.fixture
@@ -159,7 +157,7 @@ class Calling(BaselineArm):
         self.result = torch.zeros(1)
 
     def run(self, case: int, ring: int, launches: int, hold: int, timeout_s: float = 0.0) -> Ran:
-        return Ran(1.0, self._hold_us, (1000.0,))
+        return Ran(1.0, self._hold_us, 1000.0)
 
 
 def test_the_second_kernel_of_a_round_waits_for_the_state_that_the_first_met(
@@ -211,7 +209,7 @@ def test_nobody_rests_for_longer_than_the_call_took_by_the_oracles_own_clock(
 ) -> None:
     """Forged events may say a year."""
     rig, arm, _ = at_work
-    monkeypatch.setattr(Launching, "run", lambda *_, **__: Ran(1.0, 1000.0, (3e13,)))
+    monkeypatch.setattr(Launching, "run", lambda *_, **__: Ran(1.0, 1000.0, 3e13))
     rig.call(arm, CASE, 1.0, Defences())
     assert rig._pace.last_s < 1.0
 
@@ -275,7 +273,7 @@ def test_kernels_that_met_another_clock_are_called_again_and_baselines_are_not(r
     idle = iter([1995.0, 1980.0, 1980.0, 1980.0])
     rig._limit = PowerLimit(lambda: 0)
     rig._boost = Boost(lambda: next(idle), 1980.0)
-    sound = Ran(1.0, 9.0, (100.0,))
+    sound = Ran(1.0, 9.0, 100.0)
     assert not disturbed(rig, sound)
     assert not disturbed(rig, sound, BaselineArm("baseline", None, None))  # type: ignore[arg-type]
     assert disturbed(rig, sound)

@@ -5,7 +5,6 @@ Owns one call of each, and what a launcher's end says of the kernel that it laun
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -44,12 +43,12 @@ class Ran:
 
     queued_us: float
     hold_us: float
-    launch_us: tuple[float, ...]
+    launches_us: float  # of all of them, as one
     sm_mhz: float = 0.0  # the clock's in the launches; 0 where it is not known
 
     @property
     def total_us(self) -> float:
-        return self.hold_us + sum(self.launch_us)
+        return self.hold_us + self.launches_us
 
     @property
     def waited(self) -> bool:
@@ -83,19 +82,10 @@ class LaunchedArm:
         if broken is not None:
             self._broken_load(broken)
 
-    def run(
-        self,
-        case: int,
-        ring: int,
-        launches: int,
-        hold: int,
-        timeout_s: float,
-        *,
-        each: bool = True,
-    ) -> Ran:
-        """Launch, and wait for the end. `each`: with a time for every launch; else one for all."""
+    def run(self, case: int, ring: int, launches: int, hold: int, timeout_s: float) -> Ran:
+        """Launch, and wait for the end."""
         try:
-            answer = self._launcher.go(case, ring, launches, hold, timeout_s, each=each)
+            answer = self._launcher.go(case, ring, launches, hold, timeout_s)
         except LauncherTimeout as late:
             self._launcher.kill()
             self._fail(Verdict.TIMEOUT, "call-timeout", str(late))
@@ -103,12 +93,10 @@ class LaunchedArm:
             self._fail(Verdict.RUNTIME_ERROR, "crashed", f"its launcher ended: {gone}")
         if isinstance(answer, Broken):
             self._broken_run(answer)
-        if len(answer.launch_us) != (launches if each else 1) or not all(
-            map(_is_a_time, answer.launch_us)
-        ):
-            detail = f"events say {answer.launch_us[:3]} us of {launches} launches"
+        if not _is_a_time(answer.launches_us):
+            detail = f"events say {answer.launches_us} us of {launches} launches"
             self._fail(Verdict.REWARD_HACK, "clock-mismatch", detail)
-        return Ran(answer.queued_us, answer.hold_us, answer.launch_us, answer.sm_mhz)
+        return Ran(answer.queued_us, answer.hold_us, answer.launches_us, answer.sm_mhz)
 
     def _broken_load(self, broken: Broken) -> NoReturn:
         _raise_if_machine(broken)
@@ -165,16 +153,15 @@ class BaselineArm:
         begun, began_ns = _event(), time.perf_counter_ns()
         torch.cuda._sleep(hold)  # type: ignore[no-untyped-call]
         self._frequency.begin()
-        events = [_event()]
+        first = _event()
         for call in calls:
             self.result = call()
-            events.append(_event())
+        last = _event()
         self._frequency.end()
         queued_us = (time.perf_counter_ns() - began_ns) / 1e3
         torch.cuda.synchronize()
-        times = tuple(a.elapsed_time(b) * 1e3 for a, b in itertools.pairwise(events))
-        hold_us = begun.elapsed_time(events[0]) * 1e3
-        return Ran(queued_us, hold_us, times, self._frequency.mhz())
+        hold_us, launches_us = begun.elapsed_time(first) * 1e3, first.elapsed_time(last) * 1e3
+        return Ran(queued_us, hold_us, launches_us, self._frequency.mhz())
 
     def _call(self, case: int, ring: int) -> Call:
         key = (case, ring)

@@ -62,7 +62,6 @@ class Go:
     ring: int
     launches: int
     hold_cycles: int  # of the spin ahead of the first event
-    each: bool  # time every launch; else all of them as one
     nonce: str
 
 
@@ -73,7 +72,7 @@ class Done:
     nonce: str
     queued_us: float  # by the launcher's clock, from the order to hold until all was queued
     hold_us: float
-    launch_us: tuple[float, ...]
+    launches_us: float  # of all launches, as one
     sm_mhz: float  # of the multiprocessors' clock in the launches; 0 where it is not known
 
 

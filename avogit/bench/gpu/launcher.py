@@ -8,7 +8,6 @@ more. It is trusted code; what it launches is not, and can reach what its contex
 from __future__ import annotations
 
 import gc
-import itertools
 import os
 import signal
 import socket
@@ -122,18 +121,16 @@ class Room:
         began_ns = time.perf_counter_ns()
         stream.hold(order.hold_cycles)
         frequency.begin()
-        events = [stream.event()]
+        first = stream.event()
         for number in range(order.launches):
             self._bound[order.case, (order.ring + number) % rings].enqueue(stream.handle)
-            if order.each or number + 1 == order.launches:
-                events.append(stream.event())
+        last = stream.event()
         frequency.end()
         queued_us = (time.perf_counter_ns() - began_ns) / 1e3
         stream.wait()
-        times = tuple(elapsed_us(a, b) for a, b in itertools.pairwise(events))
-        hold_us, mhz = elapsed_us(begun, events[0]), frequency.mhz()
-        done = Done(order.nonce, queued_us, hold_us, times, mhz)
-        destroy_events(begun, *events)
+        hold_us, launches_us = elapsed_us(begun, first), elapsed_us(first, last)
+        done = Done(order.nonce, queued_us, hold_us, launches_us, frequency.mhz())
+        destroy_events(begun, first, last)
         forget_persisting_lines()
         return done
 

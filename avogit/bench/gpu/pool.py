@@ -66,11 +66,11 @@ class Launcher:
         return answer if isinstance(answer, Broken) else None
 
     def go(
-        self, case: int, ring: int, launches: int, hold_cycles: int, timeout_s: float, *, each: bool
+        self, case: int, ring: int, launches: int, hold_cycles: int, timeout_s: float
     ) -> Done | Broken:
-        """Have a case launched, and wait for its end. `each`: with a time for every launch."""
+        """Have a case launched, and wait for its end."""
         nonce = secrets.token_hex(8)
-        self._send(Go(case, ring, launches, hold_cycles, each, nonce))
+        self._send(Go(case, ring, launches, hold_cycles, nonce))
         answer = self._receive(timeout_s, Done, Broken)
         if isinstance(answer, Done) and answer.nonce != nonce:
             raise LauncherGone("it answered another order")

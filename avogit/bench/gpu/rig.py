@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -167,7 +166,7 @@ class GpuRig:
         if self._blocks > 1:
             self._boost.note(self.regime, case.name, arm.name, ran.sm_mhz)
             disturbed |= not sustained and self._disturbed(arm, ran, case, hold)
-        launch_us = statistics.fmean(ran.launch_us)
+        launch_us = ran.launches_us / launches
         self._windows.note(arm.name, index, launch_us / 1e6, sustained=sustained)
         timed = Timed(round(launch_us * 1e3), 0, disturbed)
         answer = self._answer(arm, case, timed, poison, defences)
@@ -329,7 +328,8 @@ class GpuRig:
         began = time.monotonic()
         ran = arm.run(index, first, launches, hold, timeout_s)
         # Events may be forged to say anything: nobody rests for longer than the call can bear out.
-        self._pace.ended(min(ran.launch_us[-1] / 1e6, time.monotonic() - began))
+        lasted_s = min(ran.launches_us / 1e6, time.monotonic() - began)
+        self._pace.ended(lasted_s / launches)
         return ran
 
     def _prove(self, arm: LaunchedArm, index: int, call_ns: int, timeout_s: float) -> None:
