@@ -240,6 +240,22 @@ def test_the_card_rests_for_longer_after_the_power_limit_bit(
     assert rests[1] > 0.1
 
 
+@pytest.mark.parametrize(
+    ("block", "crew", "launches"),
+    [(1, 4, 6), (4, 4, 6), (5, 4, 1), (1, 2, 1)],
+    ids=["first", "last-new", "again", "screening"],
+)
+def test_a_launcher_that_has_served_nowhere_is_warmed(
+    at_work: tuple[GpuRig, Launching, list[str]], block: int, crew: int, launches: int
+) -> None:
+    rig, arm, did = at_work
+    rig.spec = SimpleNamespace(call_timeout_s=1.0)  # type: ignore[assignment]
+    rig._blocks, rig._crew = block, crew
+    rig._windows.note("candidate", 0, 0.002, sustained=False)
+    rig._warm(arm)
+    assert did == [f"run {launches} behind {40_000 * launches}"]
+
+
 def test_a_window_begins_with_the_card_at_its_limit(
     at_work: tuple[GpuRig, Launching, list[str]],
 ) -> None:

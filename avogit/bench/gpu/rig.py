@@ -47,6 +47,7 @@ _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a G
 _LOOK_S = 1.0  # between looks at a card that others use
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 _LONGEST_HOLD = 4  # times that, on a host that is slow to queue a call
+_WARMING_S = 0.02  # of a new launcher
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
 _SHORT_S = 0.003
 _HEADROOM = 1.02  # above the maker's peak
@@ -115,11 +116,18 @@ class GpuRig:
         for arm in arms.values():
             assert isinstance(arm, LaunchedArm)
             arm.loaded()
-            if self._blocks:  # the first launch of all meets cold tables: it counts nowhere
-                self._run(arm, 0, self._buffers.ring, 1, _HOLD_PER_LAUNCH, self.spec.call_timeout_s)
+            if self._blocks:
+                self._warm(arm)
         arms |= {name: self._baseline(name) for name in artefacts if name not in bundles}
         self._blocks += 1
         yield arms
+
+    def _warm(self, arm: LaunchedArm) -> None:
+        """Its launcher's first launches of all meet cold tables: they count nowhere."""
+        new = self._crew == _CREW and self._blocks <= self._crew
+        launches = self._windows.fitting(arm.name, 0, _WARMING_S, 2 * RING) if new else 1
+        hold = _HOLD_PER_LAUNCH * launches
+        self._run(arm, 0, self._buffers.ring, launches, hold, self.spec.call_timeout_s)
 
     def assemble(self, artefacts: Mapping[str, str]) -> None:
         """Launchers for the blocks to come."""

@@ -53,6 +53,11 @@ class Windows:
         launch_s = self._sustained_s.get((arm, index), _SLOWER * short_s)
         return RING * math.ceil(self.window_s / max(launch_s, 1e-5) / RING)
 
+    def fitting(self, arm: str, index: int, seconds: float, most: int) -> int:
+        """How many launches fit into that time, by earlier calls; one at least."""
+        launch_s = self._burst_s.get((arm, index), seconds)
+        return max(1, min(most, int(seconds / max(launch_s, 1e-5))))
+
     def lead_s(self) -> float:
         """How long the card works before the next window."""
         return _LEAD_S if self._sustained_s else self._heat_s
