@@ -44,7 +44,7 @@ from avogit.task import TASK_FILE, Task, Workload
 
 _SAFE_NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./+-]{1,200}")
 _LARGEST_SOURCE = 4 << 20
-_SUSTAINED_SHARE = 2.9  # of a confirmation's budget: at the power limit times spread more
+_SUSTAINED_SHARE = 3.0  # of a confirmation's budget: at the power limit times spread more
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def test_windows_are_so_long_that_two_blocks_fit(
     )
     found = Windows(CALL_S, ROUND_S)
     found.begin(order, workloads)
-    assert 0.1 <= found.window_s <= 0.9
+    assert 0.1 <= found.window_s <= 1.2
     block_s = workloads * found.cost_s(len(arms) + 1)  # those beside are timed in burst alone
     shortest = found.window_s == pytest.approx(0.1)
     assert found.lead_s() + 2 * block_s <= sustained_s or shortest  # the card is heated first
@@ -40,11 +40,11 @@ def test_a_window_is_long_enough_by_what_is_known_of_the_arm() -> None:
         assert found % RING == 0  # so that what is checked is the ring's last place
         return found
 
-    assert launches() * 0.001 * 1.1 >= 0.9  # nothing known: the last call's time
+    assert launches() * 0.001 * 1.1 >= 1.2  # nothing known: the last call's time
     windows.note("candidate", 0, 0.01, sustained=False)
-    assert 0.9 <= launches() * 0.01 * 1.1 < 1.0
+    assert 1.2 <= launches() * 0.01 * 1.1 < 1.3
     windows.note("candidate", 0, 0.013, sustained=True)
-    assert 0.9 <= launches() * 0.013 < 1.0
+    assert 1.2 <= launches() * 0.013 < 1.3
     windows.note("candidate", 0, 30.0, sustained=True)
     assert launches() == RING
     windows.note("candidate", 0, 0.0, sustained=True)
@@ -59,14 +59,14 @@ def test_a_cold_card_is_heated_once_in_an_evaluation() -> None:
     assert windows.lead_s() == heating_s
     windows.note("candidate", 0, 0.01, sustained=True)
     assert windows.lead_s() < 0.5
-    windows.begin(Order((), "", "fresh", 18.0, 0.99, "", (), sustained_s=55.0), 1)
+    windows.begin(Order((), "", "fresh", 18.0, 0.99, "", (), sustained_s=57.0), 1)
     assert windows.lead_s() == heating_s
 
 
 def test_heating_takes_no_more_than_its_share_of_a_short_sample() -> None:
     windows = Windows(CALL_S, ROUND_S)
     windows.begin(Order((), "", "fresh", 18.0, 0.99, "", (), sustained_s=10.0), 1)
-    assert 0.9 < windows.lead_s() < 1.5
+    assert 0.8 < windows.lead_s() < 1.0
 
 
 def test_what_fits_into_a_moment_goes_by_earlier_calls() -> None:

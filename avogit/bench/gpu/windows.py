@@ -9,12 +9,13 @@ from avogit.bench.protocol import Order
 RING = 3  # places of the ring of inputs; a window ends at its last
 # Before a window the card does work of our own, so that all begin alike, near its power limit,
 # whatever arm or pause was before; more before the first, as a cold card's clock sinks for seconds.
-_LEAD_S, _HEAT_S, _HEAT_SHARE = 0.2, 6.0, 0.11
-# At its limit the card's clock sways for a second, fast first and slow later: the longer the
-# window, the less is left of that. So all launches count, and windows are few.
-_LONGEST_S, _LEAST_S = 0.9, 0.1
+_LEAD_S, _HEAT_S, _HEAT_SHARE = 0.05, 5.0, 0.09
+# Once busy, a card at its limit is fast for a moment, and from 0.8 s on, more or less, too slow for
+# 0.2 s; then it is steady. A window that ends amid that says little, one that ends later three
+# times as much: so all launches count, windows are few, and what is before them is short.
+_LONGEST_S, _LEAST_S = 1.2, 0.1
 _SLOWER = 1.1  # than in burst, until an arm's first window tells
-_BLOCKS, _SHARE = 2, 0.95  # that many must fit into this share of the time
+_BLOCKS, _SHARE = 2, 0.97  # that many must fit into this share of the time
 
 
 class Windows:
