@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,7 @@ import torch  # noqa: E402
 from avogit.bench.arms import EnvironmentBroken  # noqa: E402
 from avogit.bench.gpu import pace as pace_module  # noqa: E402
 from avogit.bench.gpu import rig as rig_module  # noqa: E402
-from avogit.bench.gpu.arms import BaselineArm, LaunchedArm, Ran  # noqa: E402
+from avogit.bench.gpu.arms import BaselineArm, Call, LaunchedArm, Ran  # noqa: E402
 from avogit.bench.gpu.boost import Boost  # noqa: E402
 from avogit.bench.gpu.clock import Clock  # noqa: E402
 from avogit.bench.gpu.pace import Pace  # noqa: E402
@@ -209,7 +210,7 @@ def test_nobody_rests_for_longer_than_the_call_took_by_the_oracles_own_clock(
 ) -> None:
     """Forged events may say a year."""
     rig, arm, _ = at_work
-    monkeypatch.setattr(Launching, "run", lambda *_, **__: Ran(1.0, 1000.0, 3e13))
+    monkeypatch.setattr(Launching, "run", lambda *_: Ran(1.0, 1000.0, 3e13))
     rig.call(arm, CASE, 1.0, Defences())
     assert rig._pace.last_s < 1.0
 
@@ -241,19 +242,44 @@ def test_the_card_rests_for_longer_after_the_power_limit_bit(
 
 
 @pytest.mark.parametrize(
-    ("block", "crew", "launches"),
-    [(1, 4, 6), (4, 4, 6), (5, 4, 1), (1, 2, 1)],
-    ids=["first", "last-new", "again", "screening"],
+    ("crew", "launch_s", "more"),
+    [(4, 0.001, [6]), (4, 0.008, [2]), (4, 0.03, []), (2, 0.001, [])],
+    ids=["short", "as-many-as-fit", "long", "screening"],
 )
-def test_a_launcher_that_has_served_nowhere_is_warmed(
-    at_work: tuple[GpuRig, Launching, list[str]], block: int, crew: int, launches: int
+def test_a_launcher_is_warmed_by_launches_that_count_nowhere(
+    at_work: tuple[GpuRig, Launching, list[str]], crew: int, launch_s: float, more: list[int]
 ) -> None:
+    """Whether it has served before or not, and whatever is known of its arm."""
     rig, arm, did = at_work
     rig.spec = SimpleNamespace(call_timeout_s=1.0)  # type: ignore[assignment]
-    rig._blocks, rig._crew = block, crew
-    rig._windows.note("candidate", 0, 0.002, sustained=False)
+    rig._crew = crew
+    rig._pace = SimpleNamespace(ended=lambda _: None, last_s=launch_s)  # type: ignore[assignment]
     rig._warm(arm)
-    assert did == [f"run {launches} behind {40_000 * launches}"]
+    assert did == [f"run {launches} behind {40_000 * launches}" for launches in [1, *more]]
+
+
+def test_the_time_of_one_launch_is_told_of_many(
+    at_work: tuple[GpuRig, Launching, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, arm, _ = at_work
+    ticks = itertools.count(step=0.5)
+    monkeypatch.setattr(rig_module.time, "monotonic", lambda: next(ticks))
+    rig._run(arm, 0, 0, 300, 0, 1.0)
+    assert rig._pace.last_s == pytest.approx(0.001)
+
+
+def test_a_baseline_sets_up_before_it_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuDNN's own package took half a millisecond longer in the first call of each kind."""
+    did: list[tuple[int, int]] = []
+
+    def bind(case: int, ring: int) -> Call:
+        return lambda: did.append((case, ring)) or torch.zeros(1)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    arm = BaselineArm("baseline", bind, None)  # type: ignore[arg-type]
+    assert arm.warm(2)
+    assert not arm.warm(2)
+    assert did == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
 
 
 def test_a_window_begins_with_the_card_at_its_limit(

@@ -67,14 +67,3 @@ def test_heating_takes_no_more_than_its_share_of_a_short_sample() -> None:
     windows = Windows(CALL_S, ROUND_S)
     windows.begin(Order((), "", "fresh", 18.0, 0.99, "", (), sustained_s=10.0), 1)
     assert 0.8 < windows.lead_s() < 1.0
-
-
-def test_what_fits_into_a_moment_goes_by_earlier_calls() -> None:
-    windows = Windows(CALL_S, ROUND_S)
-    assert windows.fitting("candidate", 0, 0.02, 6) == 1  # nothing known
-    windows.note("candidate", 0, 0.006, sustained=False)
-    assert windows.fitting("candidate", 0, 0.02, 6) == 3
-    windows.note("candidate", 0, 0.0, sustained=False)
-    assert windows.fitting("candidate", 0, 0.02, 6) == 6
-    windows.note("candidate", 0, 30.0, sustained=False)
-    assert windows.fitting("candidate", 0, 0.02, 6) == 1

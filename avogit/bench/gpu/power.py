@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 LONG_S = 0.01  # a call that may reach the limit by itself
-_SETTLE_S = 0.15  # the counter is told up to a tenth of a second late
+SETTLE_S = 0.15  # the counter is told up to a tenth of a second late
 _SPARED = 2  # short calls of a block in which what came before may still be told
 
 
@@ -40,7 +40,7 @@ class PowerLimit:
         """Whether it bit since this was last asked; asked after every call."""
         now_ns = self._counter_ns()
         moved, self._seen_ns = now_ns > self._seen_ns, now_ns
-        self.rest_s = _SETTLE_S if moved else 0.0
+        self.rest_s = SETTLE_S if moved else 0.0
         if moved:
             self._calls[case] += 1
             self._long += call_s >= LONG_S

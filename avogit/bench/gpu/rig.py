@@ -28,7 +28,7 @@ from avogit.bench.gpu.frequency import Frequency, IdleClock
 from avogit.bench.gpu.opening import open_card
 from avogit.bench.gpu.pace import CALL_S, ROUND_S, Pace, cost_s
 from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout, Pool
-from avogit.bench.gpu.power import PowerLimit
+from avogit.bench.gpu.power import SETTLE_S, PowerLimit
 from avogit.bench.gpu.sanitizer import sanitize
 from avogit.bench.gpu.spins import Spins
 from avogit.bench.gpu.tools import Target
@@ -47,7 +47,7 @@ _CREW, _QUICK_CREW = 4, 2  # launchers of an arm; a context takes about half a G
 _LOOK_S = 1.0  # between looks at a card that others use
 _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 _LONGEST_HOLD = 4  # times that, on a host that is slow to queue a call
-_WARMING_S = 0.02  # of a new launcher
+_WARMING_S = 0.02  # of a launcher, in every block
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
 _SHORT_S = 0.003
 _HEADROOM = 1.02  # above the maker's peak
@@ -118,16 +118,28 @@ class GpuRig:
             arm.loaded()
             if self._blocks:
                 self._warm(arm)
-        arms |= {name: self._baseline(name) for name in artefacts if name not in bundles}
+        for name in artefacts:
+            if name not in bundles:
+                arms[name] = baseline = self._baseline(name)
+                if self._blocks and baseline.warm(len(self.timed)):
+                    time.sleep(SETTLE_S)
         self._blocks += 1
         yield arms
 
     def _warm(self, arm: LaunchedArm) -> None:
-        """Its launcher's first launches of all meet cold tables: they count nowhere."""
-        new = self._crew == _CREW and self._blocks <= self._crew
-        launches = self._windows.fitting(arm.name, 0, _WARMING_S, 2 * RING) if new else 1
-        hold = _HOLD_PER_LAUNCH * launches
-        self._run(arm, 0, self._buffers.ring, launches, hold, self.spec.call_timeout_s)
+        """What was loaded meets cold tables at first: these launches count nowhere.
+
+        Else a kernel whose launchers are new would seem slower than one whose have served before.
+        """
+
+        def launch(count: int) -> None:
+            hold, limit_s = _HOLD_PER_LAUNCH * count, self.spec.call_timeout_s
+            self._run(arm, 0, self._buffers.ring, count, hold, limit_s)
+
+        launch(1)
+        more = min(2 * RING, int(_WARMING_S / max(self._pace.last_s, 1e-5)))
+        if more and self._crew == _CREW:
+            launch(more)
 
     def assemble(self, artefacts: Mapping[str, str]) -> None:
         """Launchers for the blocks to come."""

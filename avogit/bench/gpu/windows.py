@@ -11,8 +11,8 @@ RING = 3  # places of the ring of inputs; a window ends at its last
 # whatever arm or pause was before; more before the first, as a cold card's clock sinks for seconds.
 _LEAD_S, _HEAT_S, _HEAT_SHARE = 0.05, 5.0, 0.09
 # Once busy, a card at its limit is fast for a moment, and from 0.8 s on, more or less, too slow for
-# 0.2 s; then it is steady. A window that ends amid that says little, one that ends later three
-# times as much: so all launches count, windows are few, and what is before them is short.
+# 0.2 s. A window that ends amid that scatters more than twice as much as one that ends after it: so
+# all launches count, windows are few, and what is before them is short.
 _LONGEST_S, _LEAST_S = 1.2, 0.1
 _SLOWER = 1.1  # than in burst, until an arm's first window tells
 _BLOCKS, _SHARE = 2, 0.97  # that many must fit into this share of the time
@@ -53,11 +53,6 @@ class Windows:
         short_s = self._burst_s.get((arm, index), last_s)
         launch_s = self._sustained_s.get((arm, index), _SLOWER * short_s)
         return RING * math.ceil(self.window_s / max(launch_s, 1e-5) / RING)
-
-    def fitting(self, arm: str, index: int, seconds: float, most: int) -> int:
-        """How many launches fit into that time, by earlier calls; one at least."""
-        launch_s = self._burst_s.get((arm, index), seconds)
-        return max(1, min(most, int(seconds / max(launch_s, 1e-5))))
 
     def lead_s(self) -> float:
         """How long the card works before the next window."""
