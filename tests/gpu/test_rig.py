@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from without_gpu import needs
@@ -18,13 +20,15 @@ from avogit.bench.gpu import rig as rig_module  # noqa: E402
 from avogit.bench.gpu.arms import BaselineArm, Call, LaunchedArm, Ran  # noqa: E402
 from avogit.bench.gpu.boost import Boost  # noqa: E402
 from avogit.bench.gpu.clock import Clock  # noqa: E402
+from avogit.bench.gpu.frames import Load  # noqa: E402
 from avogit.bench.gpu.pace import Pace  # noqa: E402
-from avogit.bench.gpu.pool import LauncherGone, LauncherTimeout  # noqa: E402
+from avogit.bench.gpu.pool import Launcher, LauncherGone, LauncherTimeout  # noqa: E402
 from avogit.bench.gpu.power import PowerLimit  # noqa: E402
 from avogit.bench.gpu.rig import BURST, SUSTAINED, GpuRig  # noqa: E402
 from avogit.bench.gpu.spins import Spins  # noqa: E402
 from avogit.bench.gpu.windows import Windows  # noqa: E402
 from avogit.bench.protocol import Case, Defences, Region  # noqa: E402
+from avogit.bench.rig import Seeds  # noqa: E402
 from avogit.devices import find_device  # noqa: E402
 
 CASE = Case("w", {"n": 1}, (), Region("out", 0, (1,)))
@@ -280,6 +284,47 @@ def test_a_baseline_sets_up_before_it_is_timed(monkeypatch: pytest.MonkeyPatch) 
     assert arm.warm(2)
     assert not arm.warm(2)
     assert did == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
+def test_a_block_begins_with_all_arms_warm(
+    rig: GpuRig, launcher: Callable[..., Launcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did: list[str] = []
+    rig.spec = SimpleNamespace(device="h200", call_timeout_s=20.0)  # type: ignore[assignment]
+    rig.timed = [CASE]
+    rig._blocks = 0
+    rig._baselines = {}
+    rig.problem = SimpleNamespace(  # type: ignore[assignment]
+        baseline=lambda params, inputs: lambda: did.append("baseline") or torch.zeros(1),
+        BASELINES={"flash2": lambda params, inputs: lambda: did.append("flash2") or torch.zeros(1)},
+    )
+    rig._buffers = SimpleNamespace(  # type: ignore[assignment]
+        ring=0,
+        cases=[CASE],
+        outputs=lambda count, _: [None] * count,
+        load=lambda *_: Load("/a.bundle", "h200", {}, (), 7),
+        views=lambda *_: {},
+    )
+    rig._frequency = None  # type: ignore[assignment]
+    crew = [launcher("ok") for _ in range(4)]
+    rig._pool = SimpleNamespace(first=lambda *_: crew[0], crew=lambda _: crew)  # type: ignore[assignment]
+    run = LaunchedArm.run
+
+    def recorded(arm: LaunchedArm, case: int, ring: int, launches: int, *more: Any) -> Ran:
+        did.append(f"{arm.name} {launches}")
+        return run(arm, case, ring, launches, *more)
+
+    monkeypatch.setattr(LaunchedArm, "run", recorded)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(rig_module.time, "sleep", lambda _: did.append("rest"))
+    kernel = ["candidate 1", "candidate 6"]
+    ours = ["baseline"] * 3 + ["rest"] + ["flash2"] * 3 + ["rest"]
+    for expected in ([], kernel + ours, kernel):  # nothing is timed in the first block
+        did.clear()
+        artefacts = {"candidate": "/a.bundle", "baseline": "", "flash2": ""}
+        with rig.started(artefacts, Seeds(), Defences(), ()) as arms:
+            assert list(arms) == ["candidate", "baseline", "flash2"]
+        assert did == expected
 
 
 def test_a_window_begins_with_the_card_at_its_limit(
