@@ -28,7 +28,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from gpu_bench import (  # noqa: E402
     BUDGET_S,
-    SUSTAINED_S,
     Bench,
     document,
     judged,
@@ -66,8 +65,7 @@ def aa(bench: Bench) -> None:
     with bench.evaluator(task) as evaluator:
         own = seed(task)
         evaluator.evaluate(own, {}, sample="quick", budget_s=10)  # warms the oracle
-        ready = prepared(evaluator, own, {INCUMBENT: own}, sample="confirmation")
-        found = judged(evaluator, ready, replace(ready.order, sustained_s=SUSTAINED_S))
+        found = evaluator.evaluate(own, {INCUMBENT: own}, sample="confirmation", budget_s=BUDGET_S)
     show(task, found, (INCUMBENT, BASELINE))
     bench.keep("aa", document(found))
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from avogit.bench.protocol import ArmSpec, Order
+from avogit.bench.protocol import Order
 from avogit.errors import AvogitError
 from avogit.evaluation.evaluator import Evaluator, Prepared, Source, conclude
 from avogit.records import BASELINE, Evaluation
@@ -18,7 +18,7 @@ from avogit.task import Task, parse_task
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIDENCE = 0.99
-BUDGET_S, SUSTAINED_S = 19.0, 57.0  # of `avogit init`'s avogit.yaml, and of a confirmation
+BUDGET_S = 19.0  # of `avogit init`'s avogit.yaml
 
 
 class Bench:
@@ -36,13 +36,11 @@ class Bench:
         self.out.mkdir(parents=True, exist_ok=True)
         (self.out / f"{name}.json").write_text(json.dumps(found))
 
-    def fresh(self, task: Task, more: Mapping[str, str] | None = None) -> Evaluation:
-        """The seed beside all that the task names, and beside more bundles, in burst."""
-        arms = tuple(ArmSpec(name, path) for name, path in (more or {}).items())
+    def fresh(self, task: Task) -> Evaluation:
+        """The seed beside all that the task names, in burst."""
         with self.evaluator(task) as evaluator:
             ready = prepared(evaluator, seed(task), sample="confirmation")
-            order = replace(ready.order, sustained_s=0.0, audit=False)
-            return judged(evaluator, ready, replace(order, arms=(*order.arms, *arms)))
+            return judged(evaluator, ready, replace(ready.order, sustained_s=0.0, audit=False))
 
 
 def load(name: str, *, problem: str = "", preset: str = "", beside: tuple[str, ...] = ()) -> Task:
@@ -68,15 +66,9 @@ def seed(task: Task, changed: Mapping[str, bytes] | None = None) -> Source:
     return Source("0" * 40, {**task.editable_files(task.files), **(changed or {})})
 
 
-def prepared(
-    evaluator: Evaluator,
-    candidate: Source,
-    rivals: Mapping[str, Source] | None = None,
-    *,
-    sample: str = "quick",
-) -> Prepared:
+def prepared(evaluator: Evaluator, candidate: Source, *, sample: str = "quick") -> Prepared:
     """Built and checked, not measured."""
-    found = evaluator.prepare(candidate, rivals or {}, sample=sample, budget_s=BUDGET_S)
+    found = evaluator.prepare(candidate, {}, sample=sample, budget_s=BUDGET_S)
     if isinstance(found, Evaluation):
         raise AvogitError(f"{found.reason}: {found.detail}")
     return found

@@ -172,10 +172,10 @@ def test_a_load_without_end(launcher: Make, monkeypatch: pytest.MonkeyPatch) -> 
     assert verdict(lambda: loading(one)) == "TIMEOUT load-timeout"
 
 
-@pytest.mark.parametrize("time", ["0", "-5", "nan", "inf"])
-def test_times_that_no_launch_can_take_are_forged(launcher: Make, time: str) -> None:
-    """One launch was ordered. Nothing that follows could take the logarithm of these."""
-    one = launcher(f"time:{time}")
+@pytest.mark.parametrize("us", ["0", "-5", "nan", "inf"])
+def test_times_that_no_launch_can_take_are_forged(launcher: Make, us: str) -> None:
+    """Nothing that follows could take the logarithm of these."""
+    one = launcher(f"time:{us}")
     assert verdict(lambda: running(one)) == "REWARD_HACK clock-mismatch"
 
 
