@@ -144,7 +144,8 @@ def test_a_hopeless_kernel_costs_no_more_than_the_budget(evaluator, source) -> N
     """The baseline's calls of microseconds may be disturbed in the two or three that there are."""
     slower = b"for (volatile long i = 0; i < rows * 3000000; i = i + 1) {}" + LOOP
     found = timed(evaluator, source(kernel(slower)), {}, sample="deciding", budget_s=2)
-    assert sum(found.stages_s.values()) < 4
+    # Neither its build nor the oracle's start is of the budget: a quarter more, and a last call.
+    assert found.stages_s["correctness"] + found.stages_s["timing"] < 2 * 1.25 + 0.5
     assert found.verdict in (Verdict.PASSED, Verdict.TIMEOUT)
     assert found.verdict is Verdict.TIMEOUT or found.blocks <= 3
 
