@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from avogit.bench.gpu import power
 from avogit.bench.gpu.power import LONG_S, PowerLimit
 
 SHORT, LONG = LONG_S / 4, LONG_S
@@ -11,6 +12,8 @@ SHORT, LONG = LONG_S / 4, LONG_S
 
 class Counter:
     """A card's counter. `bites`: it moves by so much before it is read next."""
+
+    now_s = 100.0
 
     def __init__(self) -> None:
         self.now_ns = 5_000_000_000  # what bit before avogit came
@@ -28,15 +31,23 @@ def counter() -> Counter:
 
 
 @pytest.fixture
-def limit(counter: Counter) -> PowerLimit:
+def limit(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> PowerLimit:
+    monkeypatch.setattr(power.time, "monotonic", lambda: counter.now_s)
     return PowerLimit(counter)
 
 
-def calls(limit: PowerLimit, counter: Counter, lengths: list[float], case: str = "w") -> list[bool]:
+def calls(
+    limit: PowerLimit,
+    counter: Counter,
+    lengths: list[float],
+    case: str = "w",
+    every_s: float = 0.6,
+) -> list[bool]:
     """Calls of these lengths, in each of which the limit bites."""
     bit = []
     for call_s in lengths:
         counter.bites()
+        counter.now_s += every_s
         bit.append(limit.bit(case, call_s))
     return bit
 
@@ -77,18 +88,49 @@ def test_long_calls_reach_it_by_themselves(limit: PowerLimit, counter: Counter) 
 
 
 def test_short_calls_do_not_and_their_block_is_void(limit: PowerLimit, counter: Counter) -> None:
-    calls(limit, counter, [SHORT] * 2)
+    calls(limit, counter, [SHORT])
     assert limit.void() == ""  # the counter is late: something before them
     calls(limit, counter, [SHORT])
-    assert limit.void() == "the power limit bit in 3 calls of less than 10 ms"
+    assert limit.void() == "the power limit bit 2 times in calls of less than 10 ms"
+
+
+def test_all_calls_that_hear_of_one_bite_are_one_time(limit: PowerLimit, counter: Counter) -> None:
+    """It lasts for 0.3 s, and every call of a round rests for half of that."""
+    assert all(calls(limit, counter, [SHORT] * 4, every_s=0.16))
+    assert limit.void() == ""
+    assert limit.by_case() == {"w": 4}
+
+
+def test_where_it_does_not_cease_to_bite_the_block_is_void(
+    limit: PowerLimit, counter: Counter
+) -> None:
+    calls(limit, counter, [SHORT] * 8, every_s=0.16)
+    assert limit.void() == "the power limit bit 2 times in calls of less than 10 ms"
+
+
+def test_what_short_calls_hear_of_a_long_ones_bite_is_its_doing(
+    limit: PowerLimit, counter: Counter
+) -> None:
+    calls(limit, counter, [LONG, SHORT, SHORT], every_s=0.16)
+    calls(limit, counter, [SHORT])
+    assert limit.void() == ""
+
+
+def test_many_bites_in_long_calls_excuse_none_in_short_ones(
+    limit: PowerLimit, counter: Counter
+) -> None:
+    """Nine calls of one workload, in two seconds and a half."""
+    calls(limit, counter, [LONG] * 9, every_s=0.16)
+    calls(limit, counter, [SHORT] * 24, every_s=0.16)
+    assert "times in calls of less than" in limit.void()
 
 
 def test_what_is_told_late_is_a_long_calls_doing(limit: PowerLimit, counter: Counter) -> None:
-    """After each long call one short one may still hear of it, and two of the block beside."""
-    calls(limit, counter, [LONG, SHORT] * 5 + [SHORT] * 2)
+    """After each long call one short one may still hear of it, and one of the block beside."""
+    calls(limit, counter, [LONG, SHORT] * 5 + [SHORT])
     assert limit.void() == ""
     calls(limit, counter, [SHORT])
-    assert "8 calls" in limit.void()
+    assert "7 times" in limit.void()
 
 
 def test_a_block_answers_for_itself_and_the_evaluation_for_all(
