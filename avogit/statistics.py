@@ -83,6 +83,11 @@ def mean_over_workloads(workload_blocks: Mapping[str, Sequence[float]]) -> list[
     return [fmean(block) for block in zip(*workload_blocks.values(), strict=True)]
 
 
+def widest(workload_blocks: Mapping[str, Sequence[float]]) -> list[str]:
+    """Workloads by how much their blocks scatter, the most first: where more calls help most."""
+    return sorted(workload_blocks, key=lambda name: stdev(workload_blocks[name]), reverse=True)
+
+
 def widened(ratio: Ratio, blocks: int, confidence: float, comparisons: int) -> Ratio:
     """An interval of `confidence`, widened to hold for all of `comparisons` at once (Bonferroni).
 

@@ -21,6 +21,7 @@ from avogit.statistics import (
     score,
     t_quantile,
     widened,
+    widest,
 )
 
 # Quantiles of Student's t, to 6 decimals or more.
@@ -124,6 +125,11 @@ def test_widening_turns_one_confidence_into_the_joint_one() -> None:
     assert joint.low == pytest.approx(log_ratio_interval(blocks, 1 - 0.01 / 8).low, rel=1e-9)
     alone = log_ratio_interval(blocks, 0.99)
     assert widened(alone, len(blocks), 0.99, 1).high == pytest.approx(alone.high)
+
+
+def test_the_widest_is_the_workload_whose_blocks_scatter_most() -> None:
+    blocks = {"far": [0.5, 0.5001], "wide": [-0.01, 0.01], "still": [0.0, 0.0]}
+    assert widest(blocks) == ["wide", "far", "still"]
 
 
 def test_wilson_interval_agrees_with_worked_values() -> None:

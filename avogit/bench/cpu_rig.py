@@ -63,6 +63,7 @@ class CpuRig:
     regime = ""
     warms = False
     repeated_share = 0.2  # on a busy machine more of it does not help
+    again_share = 0.0  # there is time for several rounds of all
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
@@ -167,10 +168,6 @@ class CpuRig:
             ]
         self._overheads[order.noop] = round(statistics.median(times) / 1e3, 2)
         return self._overheads[order.noop]
-
-    def weight(self, calls_s: Sequence[float]) -> int:
-        """Once a round: short calls are no noisier than long ones."""
-        return 1
 
     def prove(self, arm: object, case: Case, call_ns: int, timeout_s: float) -> None:
         """The clock is the oracle's own: there is no other to hold it against."""

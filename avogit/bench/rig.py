@@ -75,6 +75,10 @@ class Rig(Protocol):
     @property
     def problem(self) -> Problem: ...
     @property
+    def again_share(self) -> float:
+        """Of a round's time: in it the workloads that scatter most are called once more."""
+
+    @property
     def timed(self) -> Sequence[Case]:
         """The cases of the task's workloads."""
 
@@ -102,9 +106,6 @@ class Rig(Protocol):
     @property
     def patience_s(self) -> float:
         """The least time that a call is given, when nearly none is left."""
-
-    def weight(self, calls_s: Sequence[float]) -> int:
-        """How often arms that take so long are called in one round."""
 
     def watch(self) -> Watch: ...
     def overhead_us(self, order: Order) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from avogit.bench.arms import EnvironmentBroken, KernelFailed
@@ -26,13 +26,14 @@ from avogit.bench.protocol import Case, Order
 from avogit.bench.rig import Answer, Arms, kernel_failed
 from avogit.bench.times import Times, log_ratios
 from avogit.records import BASELINE, CANDIDATE, Verdict
-from avogit.statistics import Sequential, log_ratio_interval, mean_over_workloads
+from avogit.statistics import Sequential, log_ratio_interval, mean_over_workloads, widest
 
 LEAST_FOR_INTERVAL = 2
 _LEAST_BLOCKS, _MOST_BLOCKS, _MOST_ROUNDS = 4, 40, 5
 _AIM_BLOCKS = {"deciding": 12, "fresh": 8, "confirmation": 16, "quick": 3}
 _REPEATS = 2  # of a disturbed round, at most
 _QUICK_BLOCKS, _HOPELESS_BLOCKS = 3, 2
+_TO_RANK = 3  # blocks, before they can tell what scatters most
 _HOPELESS = 20.0  # times the baseline's time
 _PRECISE = 0.01  # without a rival: half the width of the score's interval
 _BLOCK_OVERHEAD_S = 0.03  # starting processes
@@ -47,7 +48,7 @@ class Shape:
     warm_up: str  # the workload called once at the start of a block, checked and not counted
     most_blocks: int
     block_s: float  # what a block is expected to take
-    weights: Mapping[str, int] = field(default_factory=dict)  # calls in a round, by workload
+    costs: Mapping[str, float]  # of one call of every arm, by workload; empty: no calls again
 
 
 class Timing:
@@ -115,8 +116,8 @@ class Timing:
         judge, rivals = self.judge, len(self.artefacts) - 2
         baseline = sum(times[BASELINE] for times in single.values()) / 1e9
         candidate = sum(times[CANDIDATE] for times in single.values()) / 1e9
-        weights = self._weights(single)
-        round_s = sum(weights[n] * self._round_s(times, rivals) for n, times in single.items())
+        costs = {name: self._round_s(times, rivals) for name, times in single.items()}
+        round_s = sum(costs.values())
         left = judge.deadline.left_s()
         total = {name: sum(times.values()) for name, times in single.items()}
         warm_up = "" if judge.rig.warms else min(total, key=total.__getitem__)
@@ -124,14 +125,15 @@ class Timing:
             blocks = _QUICK_BLOCKS if left > _QUICK_BLOCKS * 2 * round_s else _HOPELESS_BLOCKS
             if judge.deadline.hard_left_s() < blocks * round_s:
                 kernel_failed(CANDIDATE, too_slow(judge))
-            return Shape(1, "", blocks, round_s)
+            return Shape(1, "", blocks, round_s, {})
+        round_s += sum(costs[name] for name in self._again(costs))
         warming_s = round_s * total[warm_up] / sum(total.values()) if warm_up else 0.0
         fixed_s = _BLOCK_OVERHEAD_S + warming_s
         block_s = left / _AIM_BLOCKS[self.order.sample] - fixed_s
         rounds = max(1, min(_MOST_ROUNDS, int(block_s / round_s)))
         most = _QUICK_BLOCKS if self.order.sample == "quick" else _MOST_BLOCKS
         most = self.sequential.looks[-1] if self.order.sample == "deciding" else most
-        return Shape(rounds, warm_up, most, round_s * rounds + fixed_s, weights)
+        return Shape(rounds, warm_up, most, round_s * rounds + fixed_s, costs)
 
     def _round_s(self, times: Mapping[str, int], rivals: int) -> float:
         """One workload, every arm once. Rivals are taken to be as slow, or nearly hopeless."""
@@ -140,11 +142,19 @@ class Timing:
         calls_s = [candidate, baseline, *[rival] * rivals]
         return self.judge.rig.cost_s(calls_s)
 
-    def _weights(self, single: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-        """How often each workload is called in a round; where all are alike, once."""
-        weight = self.judge.rig.weight
-        found = {name: weight([t / 1e9 for t in times.values()]) for name, times in single.items()}
-        return {name: often // min(found.values()) for name, often in found.items()}
+    def _again(self, costs: Mapping[str, float]) -> list[str]:
+        """The workloads that a round calls once more: those that scatter most, of what fits."""
+        left_s = self.judge.rig.again_share * sum(costs.values())
+        if len(self.blocks) >= _TO_RANK and left_s:
+            ranked = widest(log_ratios(self.blocks, self.rival))
+        else:
+            ranked = sorted(costs, key=costs.__getitem__)
+        found = []
+        for name in ranked:
+            if costs[name] <= left_s:
+                found.append(name)
+                left_s -= costs[name]
+        return found
 
     def _enough(self, shape: Shape) -> bool:
         done = len(self.blocks)
@@ -177,7 +187,7 @@ class Timing:
         cases = {case.name: case for case in self.judge.rig.timed}
         if shape.warm_up:
             self._round(arms, cases[shape.warm_up], False)
-        order = [name for name in cases for _ in range(shape.weights.get(name, 1))]
+        order = [*cases, *self._again(shape.costs)]
         for _ in range(shape.rounds):
             for name in self.judge.seeds.shuffled(order):
                 for arm, ns in self._round(arms, cases[name], True).items():

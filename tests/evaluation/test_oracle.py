@@ -67,12 +67,10 @@ class Windows:
     warms = True
     repeated_share = 0.2
     regime = "burst"
+    again_share = 0.0
 
     def assemble(self, artefacts: Mapping[str, str]) -> None:
         """Nothing to start."""
-
-    def weight(self, calls_s: Sequence[float]) -> int:
-        return 1
 
     def cost_s(self, calls_s: Sequence[float]) -> float:
         return 60.0

@@ -27,7 +27,7 @@ from avogit.bench.gpu.power import PowerLimit  # noqa: E402
 from avogit.bench.gpu.rig import BURST, SUSTAINED, GpuRig  # noqa: E402
 from avogit.bench.gpu.spins import Spins  # noqa: E402
 from avogit.bench.gpu.windows import Windows  # noqa: E402
-from avogit.bench.protocol import Case, Defences, Region  # noqa: E402
+from avogit.bench.protocol import ArmSpec, Case, Defences, Order, Region  # noqa: E402
 from avogit.bench.rig import Seeds  # noqa: E402
 from avogit.devices import find_device  # noqa: E402
 
@@ -41,7 +41,7 @@ def rig() -> GpuRig:
     made = GpuRig.__new__(GpuRig)
     made.regime = BURST
     made.device = find_device("h200")
-    made._crew = 4
+    made._crew = made._ahead = 4
     made._spins = Spins()
     made._pace = Pace(lambda _: None)
     made._windows = Windows(0.004, 0.02)
@@ -55,13 +55,14 @@ def test_a_round_without_a_pause_costs_windows_however_short_its_calls_are(rig: 
     assert 3 * 1.25 < rig.cost_s([1e-4] * 3) < 3 * 1.35  # windows of 1.2 s, each after 0.05 s
 
 
-def test_short_calls_are_called_twice_in_a_round_where_there_is_time(rig: GpuRig) -> None:
-    assert rig.weight([0.0029, 0.001]) == 2
-    assert rig.weight([0.0031, 0.001]) == 1
+def test_there_is_time_for_some_workloads_once_more_in_burst_but_for_quick_samples(
+    rig: GpuRig,
+) -> None:
+    assert rig.again_share > 0.2
     rig._crew = 2  # a quick sample
-    assert rig.weight([0.001]) == 1
+    assert rig.again_share == 0
     rig._crew, rig.regime = 4, SUSTAINED
-    assert rig.weight([0.001]) == 1
+    assert rig.again_share == 0
 
 
 def test_a_call_that_the_host_held_up_is_asked_about_the_power_limit_too(rig: GpuRig) -> None:
@@ -257,9 +258,12 @@ def test_a_launcher_is_warmed_by_launches_that_count_nowhere(
     rig, arm, did = at_work
     rig.spec = SimpleNamespace(call_timeout_s=1.0)  # type: ignore[assignment]
     rig._crew = crew
-    rig._pace = SimpleNamespace(ended=lambda _: None, last_s=launch_s)  # type: ignore[assignment]
+    rig._pace = SimpleNamespace(  # type: ignore[assignment]
+        ended=lambda _: None, rest=lambda _: did.append("rest"), last_s=launch_s
+    )
     rig._warm(arm)
-    assert did == [f"run {launches} behind {40_000 * launches}" for launches in [1, *more]]
+    launched = [f"run {launches} behind {40_000 * launches}" for launches in [1, *more]]
+    assert did == ["rest"] * (crew == 4) + launched
 
 
 def test_the_time_of_one_launch_is_told_of_many(
@@ -317,7 +321,7 @@ def test_a_block_begins_with_all_arms_warm(
     monkeypatch.setattr(LaunchedArm, "run", recorded)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(rig_module.time, "sleep", lambda _: did.append("rest"))
-    kernel = ["candidate 1", "candidate 6"]
+    kernel = ["rest", "candidate 1", "candidate 6"]
     ours = ["baseline"] * 3 + ["rest"] + ["flash2"] * 3 + ["rest"]
     for expected in ([], kernel + ours, kernel):  # nothing is timed in the first block
         did.clear()
@@ -366,6 +370,30 @@ def test_kernels_that_met_another_clock_are_called_again_and_baselines_are_not(r
     assert disturbed(rig, sound)
     rig._boost.new_round()
     assert not disturbed(rig, sound)
+
+
+@pytest.mark.parametrize(
+    ("sample", "ahead"), [("confirmation", 8), ("fresh", 8), ("deciding", 4), ("quick", 2)]
+)
+def test_launchers_that_must_be_new_start_while_answers_are_checked(
+    at_work: tuple[GpuRig, Launching, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    sample: str,
+    ahead: int,
+) -> None:
+    """A rival's too, where none that served before may stay."""
+    rig, _, _ = at_work
+    asked: list[tuple[str, int]] = []
+    rig._pool = SimpleNamespace(  # type: ignore[assignment]
+        pids=set(), renew=lambda: None, first=lambda *what: asked.append(what)
+    )
+    rig._card = SimpleNamespace(read=lambda: None)  # type: ignore[assignment]
+    monkeypatch.setattr(rig_module.nvml, "foreign", lambda *_: [])
+    rig.timed = [CASE]
+    arms = (ArmSpec("candidate", "/a"), ArmSpec("rival-0", "/b"))
+    rig.begin(Order(arms, "rival-0", sample, 20.0, 0.99, "", ()), lambda _: None)
+    rig._choose({"candidate": "/a"})
+    assert asked == [("candidate", ahead)]
 
 
 @pytest.mark.parametrize("error", [LauncherGone("so"), LauncherTimeout("so")])

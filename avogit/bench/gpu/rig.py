@@ -49,7 +49,7 @@ _HOLD_CYCLES, _HOLD_PER_LAUNCH = 2_000_000, 40_000  # of about 2 GHz
 _LONGEST_HOLD = 4  # times that, on a host that is slow to queue a call
 _WARMING_S = 0.02  # of a launcher, in every block
 _PATIENCE_S = 1.0  # of a call that begins when little time is left
-_SHORT_S = 0.003
+_AGAIN_SHARE = 0.3
 _HEADROOM = 1.02  # above the maker's peak
 
 
@@ -82,7 +82,7 @@ class GpuRig:
         self._pace = Pace(self._work.run)
         self._spins = Spins()
         self._clock = Clock(_HOLD_CYCLES, OwnSpin().beside_us)
-        self._crew = _CREW
+        self._crew = self._ahead = _CREW  # the latter: launchers to start while answers are checked
         self._hold_cycles = _HOLD_CYCLES
         self._blocks = 0  # begun in this evaluation
         self._bundles: Mapping[str, str] = {}
@@ -130,15 +130,19 @@ class GpuRig:
         """What was loaded meets cold tables at first: these launches count nowhere.
 
         Else a kernel whose launchers are new would seem slower than one whose have served before.
+        Between arms the card rests: all at once could take it to its power limit.
         """
 
         def launch(count: int) -> None:
             hold, limit_s = _HOLD_PER_LAUNCH * count, self.spec.call_timeout_s
             self._run(arm, 0, self._buffers.ring, count, hold, limit_s)
 
+        if self._crew < _CREW:
+            launch(1)
+            return
+        self._pace.rest(0.0)
         launch(1)
-        more = min(2 * RING, int(_WARMING_S / max(self._pace.last_s, 1e-5)))
-        if more and self._crew == _CREW:
+        if more := min(2 * RING, int(_WARMING_S / max(self._pace.last_s, 1e-5))):
             launch(more)
 
     def assemble(self, artefacts: Mapping[str, str]) -> None:
@@ -153,7 +157,7 @@ class GpuRig:
         """
         if not self._blocks:
             with _launchers_start():
-                return {arm: self._pool.first(arm, self._crew) for arm in bundles}
+                return {arm: self._pool.first(arm, self._ahead) for arm in bundles}
         turn = self._blocks - 1
         again = turn // self._crew
         crews = {arm: self._pool.crew(arm) for arm in sorted(bundles)}
@@ -199,6 +203,11 @@ class GpuRig:
         """That its clock tells what ours does."""
         self._prove(arm, self._buffers.index(case), call_ns, timeout_s)
 
+    @property
+    def again_share(self) -> float:
+        """A block has time for one round, and some workloads scatter twice as much as others."""
+        return _AGAIN_SHARE if self.regime == BURST and self._crew == _CREW else 0.0
+
     def cost_s(self, calls_s: Sequence[float]) -> float:
         """What calling all arms once takes, with all that goes around it. Seconds."""
         if self.regime == SUSTAINED:
@@ -213,11 +222,6 @@ class GpuRig:
     def watch(self) -> _Watch:
         """A block begins."""
         return _Watch(self)
-
-    def weight(self, calls_s: Sequence[float]) -> int:
-        """Twice a round where calls are short: those scatter most, and cost least."""
-        often = self.regime == BURST and self._crew == _CREW and max(calls_s) < _SHORT_S
-        return 2 if often else 1
 
     def overhead_us(self, order: Order) -> float:
         """What an order to a launcher and its answer cost beside the launch, by the last calls."""
@@ -237,6 +241,7 @@ class GpuRig:
         self._clock.begin()
         self._spins.begin()
         self._crew = _QUICK_CREW if order.sample == "quick" else _CREW
+        self._ahead = self._crew * (len(order.arms) if order.sample in _FRESH else 1)
         self._audited = {}
         self._windows.begin(order, len(self.timed))
         self._limit.begin()
