@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch", reason="no torch: install the `oracle` extra")
 
-from avogit.bench import correctness, oracle
-from avogit.bench.arms import EnvironmentBroken, KernelFailed, Timed
+from own_time_rig import Rig, by_its_time
+
+from avogit.bench import oracle
+from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.correctness import Deadline, Judge
 from avogit.bench.oracle import never_faster
-from avogit.bench.protocol import ArmSpec, Case, Defences, Order, Region
-from avogit.bench.rig import Answer, Seeds
+from avogit.bench.protocol import ArmSpec, Defences, Order
+from avogit.bench.rig import Seeds
 from avogit.bench.timing import Timing
 from avogit.records import BASELINE, CANDIDATE
 
@@ -61,76 +61,30 @@ def test_without_a_sustained_sample_there_is_nothing_to_compare() -> None:
     never_faster(BURST, [])
 
 
-class Windows:
-    """A rig as far as planning asks it: a round takes longer than there is time."""
-
-    warms = True
-    repeated_share = 0.2
-    regime = "burst"
-    again_share = 0.0
-
-    def assemble(self, artefacts: Mapping[str, str]) -> None:
-        """Nothing to start."""
-
-    def cost_s(self, calls_s: Sequence[float]) -> float:
-        return 60.0
-
-
 def test_no_time_for_a_sustained_sample_is_no_fault_of_the_candidates() -> None:
     """Thirty times as slow as the baseline, and right: burst has said that already."""
     defences, told = Defences(), {"w": {CANDIDATE: 30_000_000, BASELINE: 1_000_000}}
     order = Order((ArmSpec(CANDIDATE, "/a"),), "", "confirmation", 18.0, 0.99, "", ())
-    judge = Judge(Windows(), defences, Seeds(), Deadline(18.0))  # type: ignore[arg-type]
+    rig = Rig("w", cost_s=60.0)  # longer than there is time
+    judge = Judge(rig, defences, Seeds(), Deadline(18.0))  # type: ignore[arg-type]
     found = oracle._sustained(judge, replace(order, sustained_s=45.0), lambda text: None, told)
     assert found.blocks == []
     (why,) = found.voids
     assert why.startswith("sustained: too-slow: its calls alone do not fit into the 45 s")
 
 
-class Slowing(Windows):
-    """A rig of one workload on a card that slows itself down in some blocks; time is our own."""
-
-    spec = SimpleNamespace(call_timeout_s=1.0)
-    problem = SimpleNamespace(INPUT_KINDS=("mixed",))
-    timed = (Case("w", {}, (), Region("out", 0, (1,))),)
-    patience_s = 1.0
-
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, *, voids: int, candidate_s: float, baseline_s: float
-    ) -> None:
-        self.now_s, self.voids = 0.0, voids
-        self._calls_s = {CANDIDATE: candidate_s, BASELINE: baseline_s}
-        self.arms: set[str] = set()
-        monkeypatch.setattr(correctness.time, "monotonic", lambda: self.now_s)
-
-    def cost_s(self, calls_s: Sequence[float]) -> float:
-        return 0.1
-
-    @contextlib.contextmanager
-    def started(self, artefacts: Mapping[str, str], *_: object) -> Iterator[dict[str, str]]:
-        yield {name: name for name in artefacts}
-
-    def fill(self, *_: object) -> dict[str, object]:
-        return {}
-
-    def call(self, arm: str, *_: object) -> Answer:
-        self.arms.add(arm)
-        self.now_s += self._calls_s[arm]
-        return Answer(Timed(1_000_000, 0, False), None, None, None)  # type: ignore[arg-type]
-
-    def watch(self) -> SimpleNamespace:
-        return SimpleNamespace(void=self._void)
-
-    def _void(self) -> str:
-        self.voids -= 1
-        return "it slowed itself down" if self.voids >= 0 else ""
-
-
 TOLD = {"w": {CANDIDATE: 1_000_000, BASELINE: 1_000_000}}
 UNCHECKED = Defences(check_timed=False)
 
 
-def timed(rig: Slowing) -> None:
+def slowing(monkeypatch: pytest.MonkeyPatch, *, voids: int, **call_s: float) -> Rig:
+    """A rig of one workload on a card that slows itself down in some blocks."""
+    rig = Rig("w", call_s=call_s, cost_s=0.1, voids=voids)
+    by_its_time(monkeypatch, rig)
+    return rig
+
+
+def timed(rig: Rig) -> None:
     """Time a candidate for a second."""
     order = Order((ArmSpec(CANDIDATE, "/a"),), "", "fresh", 1.0, 0.99, "", ())
     judge = Judge(rig, UNCHECKED, Seeds(), Deadline(1.0))  # type: ignore[arg-type]
@@ -141,7 +95,7 @@ def test_blocks_that_did_not_count_are_told_where_they_took_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And not that the machine was busy."""
-    rig = Slowing(monkeypatch, voids=2, candidate_s=0.31, baseline_s=0.31)
+    rig = slowing(monkeypatch, voids=2, candidate=0.31, baseline=0.31)
     with pytest.raises(EnvironmentBroken) as broken:
         timed(rig)
     assert broken.value.reason == "too-many-voids"
@@ -151,7 +105,7 @@ def test_blocks_that_did_not_count_are_told_where_they_took_the_time(
 def test_one_block_that_did_not_count_excuses_no_slow_candidate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rig = Slowing(monkeypatch, voids=1, candidate_s=1.2495, baseline_s=0.001)
+    rig = slowing(monkeypatch, voids=1, candidate=1.2495, baseline=0.001)
     with pytest.raises(KernelFailed) as failure:
         timed(rig)
     assert rig.voids == 0
@@ -161,7 +115,7 @@ def test_one_block_that_did_not_count_excuses_no_slow_candidate(
 def test_baselines_that_are_only_shown_are_not_timed_at_the_power_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rig = Slowing(monkeypatch, voids=0, candidate_s=0.01, baseline_s=0.01)
+    rig = slowing(monkeypatch, voids=0, candidate=0.01, baseline=0.01)
     judge = Judge(rig, UNCHECKED, Seeds(), Deadline(1.0))  # type: ignore[arg-type]
     order = Order((ArmSpec(CANDIDATE, "/a"),), "", "confirmation", 1.0, 0.99, "", ())
     order = replace(order, beside=("flash2",), sustained_s=1.0)

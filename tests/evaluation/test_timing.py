@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Sequence
 
 import pytest
 
 pytest.importorskip("torch", reason="no torch: install the `oracle` extra")
 
 import torch
+from own_time_rig import Rig, by_its_time
 
-from avogit.bench import correctness
-from avogit.bench.arms import EnvironmentBroken, KernelFailed, Timed
+from avogit.bench.arms import EnvironmentBroken, KernelFailed
 from avogit.bench.correctness import Deadline, Judge
-from avogit.bench.protocol import ArmSpec, Case, Defences, Order, Region
-from avogit.bench.rig import Answer, Seeds
+from avogit.bench.protocol import ArmSpec, Defences, Order
+from avogit.bench.rig import Seeds
 from avogit.bench.times import Times
 from avogit.bench.timing import Timing
 from avogit.records import BASELINE, CANDIDATE
@@ -24,76 +22,6 @@ from avogit.records import BASELINE, CANDIDATE
 RIVAL = "rival-0"
 ARMS = (ArmSpec(CANDIDATE, "/a"), ArmSpec(RIVAL, "/b"))
 COST_S = {"short": 0.1, "middle": 0.2, "long": 1.0}
-
-
-def case(name: str) -> Case:
-    return Case(name, {"n": list(COST_S).index(name)}, (), Region("out", 0, (4, 2)))
-
-
-class Rig:
-    """One on which every call takes a tenth of a second of a time of our own.
-
-    `noise`: by workload, the share by which the candidate's calls are now longer, now shorter.
-    `wrong`: the number of the candidate's calls from which on its answers are.
-    """
-
-    warms = True
-    yardstick = False
-    regime = "burst"
-    repeated_share = 0.3
-    patience_s = 1.0
-    spec = SimpleNamespace(call_timeout_s=1.0, row_rmse=0.01)
-
-    def __init__(
-        self,
-        *names: str,
-        again_share: float = 0.0,
-        noise: Mapping[str, float] | None = None,
-        wrong: int = 1_000_000,
-    ) -> None:
-        self.timed = [case(name) for name in names]
-        self.again_share = again_share
-        self.now_s, self.begun = 0.0, 0  # the latter: blocks
-        self._noise, self._wrong = noise or {}, wrong
-        self._asked: list[str] = []
-        self.problem = SimpleNamespace(
-            INPUT_KINDS=("mixed",), reference=self._reference, flops=lambda params: 1.0
-        )
-
-    def assemble(self, artefacts: Mapping[str, str]) -> None:
-        """Nothing to start."""
-
-    def cost_s(self, calls_s: Sequence[float]) -> float:
-        return max(calls_s)
-
-    @contextlib.contextmanager
-    def started(self, artefacts: Mapping[str, str], *_: object) -> Iterator[dict[str, str]]:
-        self.begun += 1
-        yield {name: name for name in artefacts}
-
-    def watch(self) -> SimpleNamespace:
-        return SimpleNamespace(void=lambda: "")
-
-    def fill(self, *_: object) -> dict[str, torch.Tensor]:
-        return {}
-
-    def call(self, arm: str, one: Case, *_: object) -> Answer:
-        self.now_s += 0.1
-        ns, out = 1_000_000.0, torch.ones(4, 2)
-        if arm == CANDIDATE:
-            self._asked.append(one.name)
-            sign = (-1) ** self._asked.count(one.name)
-            ns *= 1 + sign * self._noise.get(one.name, 0.0)
-            out *= 2 if len(self._asked) >= self._wrong else 1
-        return Answer(Timed(round(ns), 0, False), out, None, None)
-
-    def most_gflops(self, one: Case) -> float:
-        return 1e9
-
-    def _reference(
-        self, params: dict[str, int], inputs: object, rows: torch.Tensor
-    ) -> torch.Tensor:
-        return torch.ones(len(rows), 2, dtype=torch.float64)
 
 
 Timer = Callable[..., Sequence[Times]]
@@ -104,7 +32,7 @@ def blocks(monkeypatch: pytest.MonkeyPatch) -> Timer:
     """Time on a rig for so many seconds of its own."""
 
     def run(rig: Rig, seconds: float, *, hopeless: bool = False) -> Sequence[Times]:
-        monkeypatch.setattr(correctness.time, "monotonic", lambda: rig.now_s)
+        by_its_time(monkeypatch, rig)
         order = Order(ARMS, RIVAL, "confirmation", seconds, 0.99, "", ())
         judge = Judge(rig, Defences(), Seeds(), Deadline(seconds))  # type: ignore[arg-type]
         timing = Timing(judge, order, lambda _: None)
@@ -127,7 +55,7 @@ def test_a_wrong_answer_of_any_round_is_seen(blocks: Timer, wrong: int) -> None:
         blocks(rig, 6.0)
     assert failure.value.arm == CANDIDATE
     assert failure.value.finding.reason == "timed-call-wrong"
-    name = rig._asked[wrong - 1]
+    name = rig.asked[wrong - 1]
     told = f"({name}, mixed inputs)"
     assert failure.value.finding.detail.startswith("right when checked, wrong in a timed call: row")
     assert failure.value.finding.detail.endswith(told)
@@ -164,7 +92,7 @@ def test_a_hopeless_kernel_is_not_called_again(blocks: Timer) -> None:
     rig = Rig("short", "middle", again_share=0.7)
     found = blocks(rig, 60.0, hopeless=True)
     assert len(found) == 3
-    assert rig._asked.count("short") == rig._asked.count("middle") == 3
+    assert rig.asked.count("short") == rig.asked.count("middle") == 3
 
 
 def test_a_machine_that_answers_wrong_itself_is_told(
