@@ -108,7 +108,7 @@ class Card:
         return int(pynvml.nvmlDeviceGetMaxClockInfo(self._handle, pynvml.NVML_CLOCK_SM))
 
     def power_cap_ns(self) -> int:
-        """How long its power limit has bitten so far. Told some tenths of a second late."""
+        """How long its power limit has bitten so far. Told up to a tenth of a second late."""
         return self._counter(_POWER_CAP)
 
     def _counter(self, field: int) -> int:
